@@ -1,0 +1,1 @@
+"""What Carrel does: answering, documents, the queue."""

@@ -1,0 +1,1 @@
+"""A question's way: retrieval, budget, prompt, generation, grounding."""

@@ -1,0 +1,1 @@
+"""A document's way: added, parsed, chunked, embedded, found again."""

@@ -1,0 +1,1 @@
+"""diskcache: embeddings for 15 minutes, sessions for 24 hours."""

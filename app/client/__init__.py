@@ -1,0 +1,1 @@
+"""The typed client: what the window and the command line speak to."""

@@ -1,0 +1,1 @@
+"""SQLite: users, documents, messages, and what can be rebuilt from them."""

@@ -1,0 +1,139 @@
+"""What streams: the events of one question, and the feed of changes.
+
+On the wire an event is a server-sent event: its name is the class's `event`, its data the
+fields as JSON. One question ends in exactly one Finished or Failed.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.records import Citation, Conversation, Document, Message, Model, Problem, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The sources, before the first word. `found` passages matched; those with `read` go in."""
+
+    event: ClassVar[str] = "retrieved"
+    conversation: Conversation
+    question: Message
+    answer_id: str
+    sources: tuple[Source, ...]
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of the answer's text, to append."""
+
+    event: ClassVar[str] = "delta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Sentences that ended since the last check, with the passage each rests on."""
+
+    event: ClassVar[str] = "checked"
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer as it was stored: complete, or stopped by the user."""
+
+    event: ClassVar[str] = "finished"
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there is no complete answer. `message` holds what was kept of it, if anything."""
+
+    event: ClassVar[str] = "failed"
+    problem: Problem
+    trace_id: str
+    message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChanged:
+    """A document is new, or its status or progress changed."""
+
+    event: ClassVar[str] = "document_changed"
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRemoved:
+    """A document and everything made from it is gone."""
+
+    event: ClassVar[str] = "document_removed"
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationChanged:
+    """A conversation is new, renamed, or has new messages."""
+
+    event: ClassVar[str] = "conversation_changed"
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRemoved:
+    """A conversation and its messages are gone."""
+
+    event: ClassVar[str] = "conversation_removed"
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """A model was loaded, unloaded, or failed to load."""
+
+    event: ClassVar[str] = "model_changed"
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should read once, such as a fall-back to the CPU."""
+
+    event: ClassVar[str] = "notice"
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRequested:
+    """A second start asks the running window to come to the front."""
+
+    event: ClassVar[str] = "window_requested"
+
+
+AskEvent = Retrieved | Delta | Checked | Finished | Failed
+FeedEvent = (
+    DocumentChanged
+    | DocumentRemoved
+    | ConversationChanged
+    | ConversationRemoved
+    | ModelChanged
+    | Notice
+    | WindowRequested
+)
+
+ASK_EVENTS: dict[str, type[AskEvent]] = {
+    kind.event: kind for kind in (Retrieved, Delta, Checked, Finished, Failed)
+}
+FEED_EVENTS: dict[str, type[FeedEvent]] = {
+    kind.event: kind
+    for kind in (
+        DocumentChanged,
+        DocumentRemoved,
+        ConversationChanged,
+        ConversationRemoved,
+        ModelChanged,
+        Notice,
+        WindowRequested,
+    )
+}

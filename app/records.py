@@ -1,0 +1,249 @@
+"""What crosses the wire: plain frozen values, JSON in and out.
+
+The gateway turns them into JSON and the client turns JSON back into them, so the window, the
+command line and other tools see the same shapes. Times are seconds since the epoch (UTC) unless
+a name ends in `_ms`. Offsets count Unicode code points and are half-open: text[start:end].
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DocumentStatus = Literal["queued", "reading", "embedding", "ready", "failed"]
+Role = Literal["user", "assistant"]
+MessageState = Literal["running", "complete", "stopped", "failed", "interrupted"]
+Verdict = Literal["supported", "unsupported"]
+ModelKind = Literal["chat", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, for a person (`message`) and for a program (`code`, stable)."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of the library and how far its reading has come.
+
+    `path` is set when the file was added by path; an upload keeps only its name. `paged` says
+    whether its pages are pages of the original (PDF) or one stored text (plain text, Markdown).
+    `pages` is unknown (None) until the file was opened.
+    """
+
+    id: str
+    name: str
+    path: str | None
+    content_hash: str
+    media_type: str
+    size: int
+    status: DocumentStatus
+    paged: bool
+    pages: int | None
+    pages_read: int
+    passages: int
+    passages_embedded: int
+    error: Problem | None
+    added_at: float
+    ready_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document's text, small enough to embed and to cite.
+
+    `start` and `end` are offsets into the stored text of page `page` (1-based).
+    """
+
+    id: int
+    document_id: str
+    document_name: str
+    paged: bool
+    page: int
+    start: int
+    end: int
+    heading: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage found for a question. `number` is its mark in the answer: [1], [2], ...
+
+    `read` says whether the passage was in the model's prompt; `score` is the fused rank score
+    (higher is better; comparable within one question only).
+    """
+
+    number: int
+    passage: Passage
+    score: float
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The check of one finished sentence: answer[start:end] rests on a source, or on none.
+
+    `quote_start` and `quote_end` are offsets into the passage's text.
+    """
+
+    start: int
+    end: int
+    verdict: Verdict
+    source: int | None
+    quote_start: int | None
+    quote_end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer; `cached_tokens` of the prompt were not computed again."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds of each hop of one question."""
+
+    embed_ms: float = 0.0
+    search_ms: float = 0.0
+    prompt_ms: float = 0.0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    first_token_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation. An answer's `parent_id` is its question."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: Role
+    state: MessageState
+    text: str
+    created_at: float
+    sources: tuple[Source, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    found: int = 0
+    error: Problem | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    timings: Timings | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The head of a conversation; its messages are fetched by id."""
+
+    id: str
+    title: str
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationDetail:
+    """A conversation with its messages, oldest first."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page, in fractions of its width and height; origin at the top left."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as text, with the boxes of the span that was asked for (paged documents)."""
+
+    document_id: str
+    number: int
+    count: int
+    text: str
+    paged: bool
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model file and how it is loaded. Sizes in bytes, `context_length` in tokens.
+
+    `layers_offloaded` of `layers` run on `backend` ("CPU", "CUDA0", ...); `problem` says why it
+    is not loaded when it should be.
+    """
+
+    name: str
+    kind: ModelKind
+    path: str
+    size: int
+    sha256: str
+    loaded: bool
+    context_length: int
+    backend: str
+    layers: int
+    layers_offloaded: int
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of the whole program. `memory` is its resident size in bytes."""
+
+    status: Literal["ok", "starting", "degraded"]
+    version: str
+    versions: dict[str, str]
+    profile: str
+    uptime: float
+    memory: int
+    documents: int
+    passages: int
+    vectors: int
+    queued: int
+    models: tuple[Model, ...]
+    listening: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A bearer token and when it ends unless used (each use renews it)."""
+
+    token: str
+    user_id: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What became of one file of an add: a document, or the reason there is none.
+
+    `known` says that the same content was in the library already.
+    """
+
+    name: str
+    document: Document | None = None
+    problem: Problem | None = None
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Passages found for a query, best first, and how many there were in all."""
+
+    sources: tuple[Source, ...]
+    found: int
+    timings: Timings

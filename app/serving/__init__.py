@@ -1,0 +1,1 @@
+"""The models: an embedded llama.cpp, its scheduler, and the embedder."""
