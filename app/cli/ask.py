@@ -1,0 +1,189 @@
+"""`carrel ask`: a question, its answer as it streams, and where it stands in the documents."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from app.cli.documents import failures
+from app.cli.interruption import STOPPED
+from app.cli.options import Command, Run, run_of
+from app.cli.output import Output
+from app.cli.program import Desk
+from app.cli.progress import add
+from app.errors import InvalidRequestError
+from app.events import AskEvent, Checked, Delta, Failed, Finished, Retrieved
+from app.records import Addition, Citation, Message, Source
+
+_NOT_FOUND_MARK = " [not in your documents]"
+
+
+@click.command("ask", cls=Command)
+@click.argument("question")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@click.pass_context
+def ask(context: click.Context, question: str, files: tuple[Path, ...], conversation: str | None) -> int:
+    """Ask a question about your documents.
+
+    With FILES they are added first, and the answer is looked for in them alone; without, in
+    everything added so far. The answer is streamed, then its sources are listed. A sentence that
+    no passage supports is marked.
+
+    With --json every event of the answer is one line of JSON with its name in "event": "added"
+    (only with FILES), "retrieved", then "delta" and "checked" as they come, and at the end
+    exactly one "finished" or "failed".
+    """
+    run = run_of(context)
+    if not question.strip():
+        raise InvalidRequestError("The question is empty.")
+    with run.open() as desk:
+        chosen = _add(desk, files, run.output) if files else None
+        if chosen == ():
+            run.output.remark("None of the files could be read, so there is nothing to ask about.")
+            return 1
+        return answer(desk, run, question, conversation_id=conversation, document_ids=chosen)
+
+
+def answer(
+    desk: Desk,
+    run: Run,
+    question: str,
+    *,
+    conversation_id: str | None,
+    document_ids: tuple[str, ...] | None,
+) -> int:
+    """Stream one answer and list its sources; returns the exit code."""
+    text = _Text(run.output)
+    answer_id: str | None = None
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        stopping = True
+        if answer_id is None:
+            raise KeyboardInterrupt
+        desk.start(desk.client.stop(answer_id))
+
+    with run.interruption.gently(stop):
+        for event in desk.stream(
+            desk.client.ask(question, conversation_id=conversation_id, document_ids=document_ids)
+        ):
+            run.output.data(line(event))
+            match event:
+                case Retrieved():
+                    answer_id = event.answer_id
+                case Delta():
+                    text.add(event.text)
+                case Checked():
+                    text.mark(event.citations)
+                case Finished():
+                    text.end(event.message)
+                    return STOPPED if stopping or event.message.state == "stopped" else 0
+                case Failed():
+                    if event.message is not None:
+                        text.end(event.message)
+                    run.output.remark(f"{event.problem.message} [{event.problem.code}]")
+                    return 1
+    raise AssertionError("an answer's stream ended without an end")
+
+
+def line(event: AskEvent) -> dict[str, object]:
+    """The event as one JSON object, its name in "event"."""
+    fields: dict[str, object] = msgspec.to_builtins(event)
+    return {"event": event.event} | fields
+
+
+def _add(desk: Desk, files: tuple[Path, ...], output: Output) -> tuple[str, ...]:
+    additions: tuple[Addition, ...] = add(desk, files, output)
+    output.data({"event": "added", "additions": additions})
+    failures(additions, output)
+    return tuple(a.document.id for a in additions if a.document and a.problem is None)
+
+
+class _Text:
+    """Prints the answer as it grows, one event behind, so that a mark can follow its sentence.
+
+    A sentence is checked in the moment it ends, so the check arrives right after the piece of
+    text that ended it; that piece is held back until the next event tells what it was.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._held = ""
+        self._printed = 0
+        self._marked: set[tuple[int, int]] = set()
+
+    def add(self, text: str) -> None:
+        self._print(len(self._held))
+        self._held += text
+
+    def mark(self, citations: tuple[Citation, ...]) -> None:
+        for citation in citations:
+            here = citation.end - self._printed
+            if 0 <= here <= len(self._held):
+                self._print(here)
+                self._marked.add((citation.start, citation.end))
+                if citation.verdict == "unsupported":
+                    self._output.text(_NOT_FOUND_MARK, end="", dim=True)
+                elif citation.source is not None:
+                    self._output.text(f" [{citation.source}]", end="")
+
+    def end(self, message: Message) -> None:
+        """Print what is left of the answer, then its sources."""
+        self._print(len(self._held))
+        if len(message.text) > self._printed:
+            self._held = message.text[self._printed :]
+            self._print(len(self._held))
+        self._output.text()
+        if message.state == "stopped":
+            self._output.text("(stopped)", dim=True)
+        self._late(message)
+        _list_sources(message, self._output)
+
+    def _late(self, message: Message) -> None:
+        for citation in message.citations:
+            if (citation.start, citation.end) not in self._marked:
+                sentence = message.text[citation.start : citation.end].strip()
+                where = f"[{citation.source}]" if citation.verdict == "supported" else _NOT_FOUND_MARK.strip()
+                self._output.text(f"{where} “{sentence}”", dim=True)
+
+    def _print(self, count: int) -> None:
+        self._output.text(self._held[:count], end="")
+        self._printed += count
+        self._held = self._held[count:]
+
+
+def _list_sources(message: Message, output: Output) -> None:
+    by_number = {source.number: source for source in message.sources}
+    cited: dict[int, list[Citation]] = {}
+    for citation in message.citations:
+        if citation.source in by_number and citation.source is not None:
+            cited.setdefault(citation.source, []).append(citation)
+    if not cited:
+        output.text()
+        output.text(
+            "Nothing in your documents matches this question."
+            if not message.sources
+            else "No passage of your documents supports this answer."
+        )
+        return
+    output.text()
+    for number in sorted(cited):
+        source = by_number[number]
+        output.text(f"[{number}] {place(source)}")
+        for quote in dict.fromkeys(_quote(citation, source) for citation in cited[number]):
+            output.text(f"    “{quote}”")
+
+
+def place(source: Source) -> str:
+    """Where a source stands: "Lease agreement.pdf, page 3"."""
+    passage = source.passage
+    return f"{passage.document_name}, page {passage.page}" if passage.paged else passage.document_name
+
+
+def _quote(citation: Citation, source: Source) -> str:
+    text = source.passage.text
+    if citation.quote_start is not None and citation.quote_end is not None:
+        text = text[citation.quote_start : citation.quote_end]
+    return " ".join(text.split())

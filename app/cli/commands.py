@@ -1,0 +1,90 @@
+"""The command `carrel`: all its commands, and how a run of it ends."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from app.cli.ask import ask
+from app.cli.documents import add, documents
+from app.cli.interruption import STOPPED, Interruption
+from app.cli.models import models
+from app.cli.options import Group, run_of
+from app.cli.output import Output
+from app.cli.program import Program
+from app.cli.search import search
+from app.cli.serve import serve, token
+from app.cli.settings import settings
+from app.cli.verify import verify
+from app.errors import AppError
+from app.records import Problem
+
+_log = logging.getLogger(__name__)
+
+
+@click.group("carrel", cls=Group, invoke_without_command=True)
+@click.pass_context
+def carrel(context: click.Context) -> int | None:
+    """A private desk for your own documents.
+
+    Without a command, the window opens. Add files, ask, and read answers tied to their pages;
+    nothing leaves this computer. A second Carrel on the same profile talks to the first.
+    """
+    return _show(context) if context.invoked_subcommand is None else None
+
+
+@carrel.command("window")
+@click.pass_context
+def window(context: click.Context) -> int:
+    """Open the window, or bring the one that is open to the front."""
+    return _show(context)
+
+
+for _command in (ask, add, documents, search, serve, token, settings, models, verify):
+    carrel.add_command(_command)
+
+
+def run(program: Program, arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code. Nothing is raised, no traceback is shown."""
+    line = list(sys.argv[1:] if arguments is None else arguments)
+    output = Output(as_json="--json" in line)
+    interruption = Interruption()
+    interruption.install()
+    try:
+        code = carrel.main(line, prog_name="carrel", standalone_mode=False, obj=(program, interruption))
+        sys.stdout.flush()
+    except AppError as error:
+        output.problem(error.problem, getattr(error, "trace_id", None))
+        return 1
+    except click.ClickException as error:
+        if not output.as_json:
+            error.show()
+        else:
+            output.problem(Problem("usage", error.format_message()))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        output.remark("Stopped.")
+        return STOPPED
+    except BrokenPipeError:
+        _forget_stdout()
+        return 1
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 1
+    except Exception:
+        _log.exception("the command failed")
+        output.problem(Problem("bug", "This is a mistake in Carrel, not yours; its log says more."))
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _show(context: click.Context) -> int:
+    run = run_of(context)
+    return run.program.window(run.profile, model=run.model, verbose=run.verbose)
+
+
+def _forget_stdout() -> None:
+    """Point stdout nowhere, so that nothing complains when it is flushed at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)

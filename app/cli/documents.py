@@ -1,0 +1,147 @@
+"""`carrel add` and `carrel documents`: what is in the library, and what became of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.cli.options import Command, Group, run_of
+from app.cli.output import Output, plain, size
+from app.cli.progress import add as add_and_wait
+from app.cli.progress import wait
+from app.errors import NotFoundError
+from app.records import Addition, Document
+
+if TYPE_CHECKING:
+    from app.client.client import Client
+
+_SHORT_ID = 8
+
+
+@click.command("add", cls=Command)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_context
+def add(context: click.Context, paths: tuple[Path, ...]) -> int:
+    """Add files, and folders with all that is in them.
+
+    Waits until every file is ready or failed. Exit code 1 if one of them failed; the others are
+    kept. Stopped with Ctrl-C, what was added is read at the next start.
+    """
+    run = run_of(context)
+    with run.open() as desk:
+        additions = add_and_wait(desk, paths, run.output)
+    run.output.data({"additions": additions})
+    ready = [a for a in additions if a.problem is None]
+    known = sum(a.known for a in ready)
+    run.output.text(
+        f"{_count(len(ready), 'document')} ready" + (f" ({known} known before)." if known else ".")
+    )
+    return 1 if failures(additions, run.output) else 0
+
+
+@click.group("documents", cls=Group, invoke_without_command=True)
+@click.pass_context
+def documents(context: click.Context) -> int | None:
+    """List the documents; `remove` and `retry` single ones.
+
+    An ID may be shortened as long as only one document's begins so.
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    run = run_of(context)
+    with run.open() as desk:
+        found = desk.run(desk.client.documents())
+    run.output.data({"documents": found})
+    if not run.output.as_json:
+        _table(found, run.output)
+    return 0
+
+
+@documents.command("remove")
+@click.argument("ids", metavar="ID", nargs=-1, required=True)
+@click.pass_context
+def remove(context: click.Context, ids: tuple[str, ...]) -> int:
+    """Remove documents and everything made from them. The files themselves are not touched."""
+    run = run_of(context)
+    removed: list[Document] = []
+    with run.open() as desk:
+        for given in ids:
+            document = desk.run(_find(desk.client, given))
+            desk.run(desk.client.delete_document(document.id))
+            removed.append(document)
+            run.output.text(f"Removed {document.name}.")
+    run.output.data({"removed": [document.id for document in removed]})
+    return 0
+
+
+@documents.command("retry")
+@click.argument("ids", metavar="ID", nargs=-1, required=True)
+@click.pass_context
+def retry(context: click.Context, ids: tuple[str, ...]) -> int:
+    """Read failed documents again. Exit code 1 if one fails again."""
+    run = run_of(context)
+    with run.open() as desk:
+        again: list[Addition] = []
+        for given in ids:
+            found = desk.run(_find(desk.client, given))
+            document = desk.run(desk.client.retry_document(found.id))
+            again.append(Addition(document.name, document))
+        additions = wait(desk, again, run.output)
+    run.output.data({"additions": additions})
+    for addition in additions:
+        if addition.problem is None:
+            run.output.text(f"{addition.name} is ready.")
+    return 1 if failures(additions, run.output) else 0
+
+
+def failures(additions: Sequence[Addition], output: Output) -> bool:
+    """Show on stderr which files failed, and why; returns whether there are any."""
+    failed = [addition for addition in additions if addition.problem is not None]
+    if not failed:
+        return False
+    from rich.table import Table  # noqa: PLC0415 - rich is loaded only where something is drawn with it
+
+    table = Table("File", "Why it failed", "Code", title=f"{_count(len(failed), 'file')} failed")
+    for addition in failed:
+        if addition.problem is not None:
+            table.add_row(plain(addition.name), plain(addition.problem.message), addition.problem.code)
+    output.console.print(table)
+    return True
+
+
+async def _find(client: "Client", given: str) -> Document:
+    """The one document whose ID begins with `given`.
+
+    Raises:
+        NotFoundError: there is none, or more than one.
+    """
+    matching = [document for document in await client.documents() if document.id.startswith(given)]
+    exact = [document for document in matching if document.id == given]
+    if len(exact or matching) != 1:
+        what = "more than one document" if matching else "no document"
+        raise NotFoundError(f"There is {what} whose ID begins with {given}.")
+    return (exact or matching)[0]
+
+
+def _table(found: Sequence[Document], output: Output) -> None:
+    if not found:
+        output.text("No documents yet. `carrel add FILE` adds one.")
+        return
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table("ID", "Name", "Status", "Pages", "Passages", "Size", box=None, pad_edge=False)
+    for document in found:
+        table.add_row(
+            document.id[:_SHORT_ID],
+            plain(document.name),
+            f"failed: {document.error.message}" if document.error else document.status,
+            str(document.pages) if document.paged and document.pages else "",
+            str(document.passages),
+            size(document.size),
+        )
+    output.page.print(table)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,29 @@
+"""`carrel search`: passages, without asking a model."""
+
+import click
+
+from app.cli.ask import place
+from app.cli.options import Command, run_of
+
+_LONGEST = 300
+
+
+@click.command("search", cls=Command)
+@click.argument("query")
+@click.option(
+    "-n", "--number", type=click.IntRange(1, 100), default=10, show_default=True, help="How many passages."
+)
+@click.pass_context
+def search(context: click.Context, query: str, number: int) -> int:
+    """Find passages by their words and their meaning, best first."""
+    run = run_of(context)
+    with run.open() as desk:
+        result = desk.run(desk.client.search(query, k=number))
+    run.output.data(result)
+    if not result.sources:
+        run.output.text("Nothing found.")
+    for source in result.sources:
+        text = " ".join(source.passage.text.split())
+        run.output.text(f"[{source.number}] {place(source)}")
+        run.output.text(f"    {text[:_LONGEST]}{'…' if len(text) > _LONGEST else ''}")
+    return 0
