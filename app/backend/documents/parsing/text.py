@@ -1,0 +1,108 @@
+"""Plain text in any encoding, cut into logical pages.
+
+A text file has no pages; one that is short is one logical page, a long one is cut at paragraph
+borders so that no page is larger than a reader can show.
+"""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+import charset_normalizer
+
+from app.backend.documents.parsing.messages import ReadPage
+
+PAGE_CHARACTERS = 50_000
+_PIECE = 1 << 16
+_SAMPLE_BYTES = 1 << 17
+# The longest BOM first: UTF-32 LE begins with the one of UTF-16 LE.
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def pages(path: Path) -> Iterator[ReadPage]:
+    """Read the file page by page; line ends become "\\n", characters no text can hold go.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    for number, text in enumerate(_cut(_pieces(path)), start=1):
+        yield ReadPage(number, text)
+
+
+def encoding_of(path: Path) -> str:
+    """The name of the codec that reads this file: by its BOM, else UTF-8, else by likelihood."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    for bom, name in _BOMS:
+        if start.startswith(bom):
+            return name
+    fault = _first_fault(path)
+    if fault is None:
+        return "utf-8"
+    with path.open("rb") as file:
+        file.seek(max(0, fault - _SAMPLE_BYTES // 2))
+        sample = file.read(_SAMPLE_BYTES)
+    if _mostly_utf8(sample):
+        return "utf-8"
+    best = charset_normalizer.from_bytes(sample).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def _first_fault(path: Path) -> int | None:
+    """The offset in bytes of about the first place that is not UTF-8, or None."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    done = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            try:
+                decoder.decode(piece)
+            except UnicodeDecodeError as error:
+                return done + error.start
+            done += len(piece)
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return done
+    return None
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Whether broken bytes are the exception among characters that only UTF-8 writes so."""
+    text = sample.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    beyond_ascii = sum(character > "\x7f" for character in text) - broken
+    return beyond_ascii > 10 * broken
+
+
+def _pieces(path: Path) -> Iterator[str]:
+    # newline=None: "\r\n" and "\r" arrive as "\n", also across the borders of pieces.
+    with path.open(encoding=encoding_of(path), errors="replace", newline=None) as file:
+        while piece := file.read(_PIECE):
+            yield piece.replace("\x00", "")
+
+
+def _cut(pieces: Iterator[str]) -> Iterator[str]:
+    rest = ""
+    for piece in pieces:
+        rest += piece
+        while len(rest) > PAGE_CHARACTERS:
+            border = _border(rest)
+            yield rest[:border]
+            rest = rest[border:]
+    if rest.strip():
+        yield rest
+
+
+def _border(text: str) -> int:
+    """Where to end the page: after a paragraph, else a line, else a word of its second half."""
+    for mark in ("\n\n", "\n", " "):
+        found = text.rfind(mark, PAGE_CHARACTERS // 2, PAGE_CHARACTERS)
+        if found >= 0:
+            return found + len(mark)
+    return PAGE_CHARACTERS
