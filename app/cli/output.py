@@ -30,7 +30,8 @@ class Output:
         """stderr, for progress and remarks."""
         from rich.console import Console  # noqa: PLC0415 - 90 ms that `--help` can do without
 
-        return Console(stderr=True, highlight=False, markup=False)
+        width = None if sys.stderr.isatty() else _WIDTH_IN_A_PIPE
+        return Console(stderr=True, width=width, highlight=False, markup=False)
 
     @cached_property
     def page(self) -> "Console":

@@ -7,7 +7,7 @@ whether the work is done in this process or in a Carrel that was there first.
 import asyncio
 import concurrent.futures
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +88,6 @@ class Program(Protocol):
         Raises:
             AppError: there is no display, or the profile cannot be opened.
         """
-
-    def versions(self) -> Mapping[str, str]:
-        """Versions of the parts that only some rooms may import, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Record:
         )
 
 
-def runtime(versions: Mapping[str, str]) -> dict[str, str]:
+def runtime() -> dict[str, str]:
     """The machine and the versions of what runs on it."""
     found = {
         "carrel": app.__version__,
@@ -81,7 +81,7 @@ def runtime(versions: Mapping[str, str]) -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "unknown"
-    return found | dict(versions)
+    return found
 
 
 def describe(record: Record) -> str:

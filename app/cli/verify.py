@@ -114,7 +114,7 @@ def _perform(run: Run) -> Record:
     return Record(
         passed=False,
         made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        runtime=runtime(run.program.versions()),
+        runtime=runtime(),
         data_paths={
             "profile": str(run.profile.root),
             "throwaway_profile": str(profile.root),

@@ -1,0 +1,74 @@
+"""Who comes first holds the profile; who comes second talks to the first.
+
+The first process on a profile takes its lock and opens the local socket; the next one finds the
+lock taken and goes through that socket. The system drops the lock with its process, so a crash
+leaves nothing that blocks the next start.
+"""
+
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from app import log
+from app.errors import ConnectionLostError, ModelFileError, ProfileInUseError, StorageError
+from app.main.first import First
+from app.main.second import Second
+from app.paths import Profile
+
+# How long the first Carrel may take to answer the second: it may be starting on a slow disk.
+_ANSWERS_WITHIN_S = 30.0
+_TRY_AGAIN_S = 0.1
+
+
+def prepare(profile: Profile, model: Path | None, *, verbose: bool) -> None:
+    """Make the profile's folders, begin the log, and look at the model that was asked for.
+
+    Raises:
+        StorageError: the profile cannot be written.
+        ModelFileError: `model` is no GGUF file.
+    """
+    try:
+        profile.create()
+        log.configure(profile.logs, verbose=verbose)
+    except OSError as error:
+        raise StorageError(f"The profile {profile.root} cannot be written: {error.strerror}.") from error
+    if model is not None:
+        _check_model(model)
+
+
+def reach(profile: Profile, model: Path | None) -> First | Second:
+    """Become the first on the profile, or reach the one that is.
+
+    Raises:
+        ProfileInUseError: another process holds the profile and does not answer in time.
+    """
+    lock = FileLock(profile.lock, thread_local=False)
+    deadline = time.monotonic() + _ANSWERS_WITHIN_S
+    while True:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            pass
+        except OSError as error:
+            raise StorageError(f"The profile {profile.root} cannot be locked: {error.strerror}.") from error
+        else:
+            return First(profile, lock, model)
+        try:
+            return Second.reaching(profile, model)
+        except ConnectionLostError as error:
+            if time.monotonic() > deadline:
+                raise ProfileInUseError(
+                    f"Another Carrel holds the profile {profile.root} and does not answer."
+                ) from error
+        time.sleep(_TRY_AGAIN_S)
+
+
+def _check_model(model: Path) -> None:
+    try:
+        with model.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelFileError(f"The model {model} cannot be read: {error.strerror}.") from error
+    if magic != b"GGUF":
+        raise ModelFileError(f"{model.name} is not a GGUF file, so it cannot be loaded as a model.")

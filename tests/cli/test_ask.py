@@ -1,0 +1,194 @@
+"""`carrel ask`: what is printed where, and how it ends."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+
+from app.cli.ask import line
+from app.cli.commands import run
+from app.errors import ContextOverflowError
+from app.events import Checked, Delta, Failed, Finished, Retrieved
+from app.records import Addition, Citation, Conversation, Message, Passage, Problem, Source
+
+TEXT = "The notice period is three months. The moon is made of cheese."
+QUESTION = Message("m1", "c1", None, "user", "complete", "How long?", 1.0)
+SUPPORTED = Citation(0, 34, "supported", 1, 0, 34)
+UNSUPPORTED = Citation(35, 62, "unsupported", None, None, None)
+
+
+@pytest.fixture
+def source(lease):
+    passage = Passage(
+        7, lease.id, lease.name, True, 3, 100, 150, None, "The notice period is\nthree months. Else nothing."
+    )
+    return Source(1, passage, 0.5, True)
+
+
+@pytest.fixture
+def whole_answer(source):
+    answer = Message(
+        "m2", "c1", "m1", "assistant", "complete", TEXT, 2.0, (source,), (SUPPORTED, UNSUPPORTED), found=1
+    )
+    return (
+        Retrieved(Conversation("c1", "How long?", 1.0, 1.0), QUESTION, "m2", (source,), 1),
+        Delta("The notice period "),
+        Delta("is three months. The"),
+        Checked((SUPPORTED,)),
+        Delta(" moon is made of cheese."),
+        Checked((UNSUPPORTED,)),
+        Finished(answer),
+    )
+
+
+def test_the_answer_is_streamed_with_its_marks_and_then_its_sources_are_quoted(
+    program, client, whole_answer, capsys
+):
+    client.answer = whole_answer
+
+    assert run(program, ["ask", "How long?"]) == 0
+
+    assert capsys.readouterr().out == (
+        "The notice period is three months. [1] The moon is made of cheese. [not in your documents]\n"
+        "\n"
+        "[1] Lease agreement.pdf, page 3\n"
+        "    “The notice period is three months.”\n"
+    )
+
+
+def test_with_json_every_line_of_stdout_is_one_event(program, client, whole_answer, capsys):
+    client.answer = whole_answer
+
+    assert run(program, ["--json", "ask", "How long?"]) == 0
+
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == [event.event for event in whole_answer]
+    assert events[-1]["message"]["citations"][0]["source"] == 1
+
+
+def test_a_mark_that_comes_late_is_listed_with_its_sentence(program, client, whole_answer, capsys):
+    retrieved, first, second, _, third, _, finished = whole_answer
+    client.answer = (retrieved, first, second, third, finished)
+
+    assert run(program, ["ask", "How long?"]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith(TEXT + "\n")
+    assert "[not in your documents] “The moon is made of cheese.”" in out
+
+
+def test_an_answer_without_sources_says_so(program, client, whole_answer, capsys):
+    finished = whole_answer[-1]
+    nothing = replace(finished.message, sources=(), citations=(), found=0)
+    client.answer = (replace(whole_answer[0], sources=(), found=0), Delta(TEXT), Finished(nothing))
+
+    assert run(program, ["ask", "How long?"]) == 0
+
+    assert "Nothing in your documents matches this question." in capsys.readouterr().out
+
+
+def test_a_failed_answer_keeps_its_text_and_gives_the_reason_on_stderr(program, client, whole_answer, capsys):
+    partial = replace(whole_answer[-1].message, state="failed", text="The notice", citations=())
+    client.answer = (
+        whole_answer[0],
+        Delta("The notice"),
+        Failed(Problem("decode_failed", "The model refused a step."), "t-1", partial),
+    )
+
+    assert run(program, ["ask", "How long?"]) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out.startswith("The notice\n")
+    assert "The model refused a step. [decode_failed]" in captured.err
+
+
+def test_a_refused_question_is_one_json_error_object(program, client, capsys):
+    client.answer = (ContextOverflowError(9_000, 2_048),)
+
+    assert run(program, ["ask", "long " * 100, "--json"]) == 1
+
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["error"]["code"] == "context_overflow"
+    assert "context_overflow" in captured.err
+
+
+def test_an_empty_question_is_refused(program, capsys):
+    assert run(program, ["ask", "  "]) == 1
+
+    assert "The question is empty. [invalid_request]" in capsys.readouterr().err
+    assert not program.opened
+
+
+def test_files_are_added_first_and_only_they_are_asked(
+    program, client, whole_answer, lease, failed_document, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    client.answer = whole_answer
+    client.additions = (
+        Addition(lease.name, lease),
+        Addition(failed_document.name, failed_document),
+        Addition("gone.pdf", problem=Problem("file_missing", "There is no file gone.pdf.")),
+    )
+
+    assert run(program, ["ask", "How long?", "Lease agreement.pdf", "broken.pdf", "gone.pdf"]) == 0
+
+    assert client.added[0] == str(tmp_path / "Lease agreement.pdf")
+    assert client.asked[0]["document_ids"] == (lease.id,)
+    captured = capsys.readouterr()
+    assert "broken.pdf" in captured.err
+    assert "file_missing" in captured.err
+    assert "broken.pdf" not in captured.out
+
+
+def test_nothing_is_asked_when_every_file_failed(program, client, failed_document, capsys):
+    client.additions = (Addition(failed_document.name, failed_document),)
+
+    assert run(program, ["ask", "How long?", "broken.pdf"]) == 1
+
+    assert not client.asked
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_what_there_is(program, client, whole_answer, capsys, monkeypatch):
+    def press_ctrl_c_after_a_word(event):
+        if isinstance(event, Delta):
+            os.kill(os.getpid(), signal.SIGINT)
+        return line(event)
+
+    monkeypatch.setattr("app.cli.ask.line", press_ctrl_c_after_a_word)
+    stopped = replace(whole_answer[-1].message, state="stopped", text="The notice period ", citations=())
+    client.answer = (
+        whole_answer[0],
+        Delta("The notice period "),
+        lambda: None,  # the model goes on until it is stopped
+        Finished(stopped),
+    )
+
+    assert run(program, ["ask", "How long?"]) == 130
+
+    assert client.stopped == ["m2"]
+    captured = capsys.readouterr()
+    assert "The notice period" in captured.out
+    assert "(stopped)" in captured.out
+    assert "Traceback" not in captured.err
+
+
+def test_ctrl_c_before_the_first_event_leaves_at_once(program, client, capsys):
+    client.answer = (lambda: os.kill(os.getpid(), signal.SIGTERM),)
+
+    assert run(program, ["ask", "How long?"]) == 130
+
+    captured = capsys.readouterr()
+    assert not captured.out
+    assert "Stopped." in captured.err
+
+
+def test_control_sequences_of_a_document_never_reach_the_terminal(program, client, whole_answer, capsys):
+    client.answer = (whole_answer[0], Delta("a\x1b]0;owned\x07b\x9b31m"), *whole_answer[-1:])
+
+    run(program, ["ask", "How long?"])
+
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x9b" not in out

@@ -1,0 +1,114 @@
+"""What holds for every command: options anywhere, exit codes, no traceback, a clean stdout."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import app
+from app.cli.commands import carrel, run
+from app.errors import ProfileInUseError
+from app.paths import Profile
+
+
+def test_without_a_command_the_window_opens(program, tmp_path):
+    assert run(program, ["--profile", str(tmp_path)]) == 0
+
+    assert program.windows == [Profile(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--profile", "{}", "--verbose", "--json", "documents"],
+        ["documents", "--profile", "{}", "--verbose", "--json"],
+        ["--verbose", "documents", "--json", "--profile", "{}"],
+    ],
+)
+def test_shared_options_hold_before_and_after_the_command(program, tmp_path, capsys, line):
+    assert run(program, [part.format(tmp_path) for part in line]) == 0
+
+    assert program.opened == [(Profile(tmp_path), None, True)]
+    assert json.loads(capsys.readouterr().out)["documents"]
+
+
+def test_a_model_is_handed_on_as_an_absolute_path(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    run(program, ["models", "--model", "mine.gguf"])
+
+    assert program.opened[0][1] == tmp_path / "mine.gguf"
+
+
+def test_the_profile_of_the_environment_is_used(program, tmp_path, monkeypatch):
+    monkeypatch.setenv("CARREL_PROFILE", str(tmp_path))
+
+    run(program, ["documents"])
+
+    assert program.opened[0][0] == Profile(tmp_path)
+
+
+def test_every_command_takes_the_shared_options_and_tells_the_exit_codes(program, capsys):
+    for name in carrel.commands:
+        assert run(program, [name, "--help"]) == 0
+        out = capsys.readouterr().out
+        for option in ("--json", "--profile", "--model", "--verbose", "--version"):
+            assert option in out, f"{name} lacks {option}"
+        assert "130 stopped by Ctrl-C" in " ".join(out.split())
+
+
+def test_the_version_is_printed(program, capsys):
+    assert run(program, ["--version"]) == 0
+
+    assert capsys.readouterr().out == f"carrel {app.__version__}\n"
+
+
+def test_a_line_that_is_not_understood_gives_2(program, capsys):
+    assert run(program, ["ask"]) == 2
+    assert "Missing argument" in capsys.readouterr().err
+
+    assert run(program, ["frobnicate", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
+
+
+def test_an_error_is_one_sentence_with_its_code(program, capsys):
+    program.refusal = ProfileInUseError("Another Carrel holds this profile and does not answer.")
+
+    assert run(program, ["documents"]) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "Another Carrel holds this profile and does not answer. [profile_in_use]\n"
+
+
+def test_a_bug_is_shown_as_one(program, capsys):
+    program.refusal = RuntimeError("something private")
+
+    assert run(program, ["documents", "--json"]) == 1
+
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["error"]["code"] == "bug"
+    assert "a mistake in Carrel" in captured.err
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from app.main import main; sys.argv = ['carrel', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'fastapi', 'PySide6', 'llama_cpp', 'numpy', 'httpx2', 'rich', 'sqlite_utils', 'uvicorn'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "[]"
+    assert "Exit codes" in done.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path):
+    line = f"'{sys.executable}' -m app settings --profile '{tmp_path}' | head -n 1"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "chat_model = \n"
+    assert done.stderr == ""

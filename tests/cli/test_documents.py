@@ -1,0 +1,109 @@
+"""`carrel add` and `carrel documents`: the library from the terminal."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from app.cli.commands import run
+from app.events import DocumentRemoved
+from app.records import Addition, Problem
+
+
+@pytest.fixture
+def queued(lease):
+    return replace(lease, status="queued", pages=None, pages_read=0, passages=0, passages_embedded=0)
+
+
+def test_add_waits_until_the_document_is_ready(program, client, queued, lease, progressing, capsys):
+    client.additions = (Addition(lease.name, queued),)
+    client.feed_events = (
+        progressing(queued, status="reading", pages=4, pages_read=1),
+        progressing(queued, status="embedding", passages=9, passages_embedded=3),
+        progressing(lease),
+    )
+
+    assert run(program, ["add", "Lease agreement.pdf"]) == 0
+
+    assert capsys.readouterr().out == "1 document ready.\n"
+
+
+def test_a_failed_file_is_listed_with_its_reason_and_the_code_is_1(
+    program, client, queued, lease, failed_document, progressing, capsys
+):
+    client.additions = (
+        Addition(lease.name, lease, known=True),
+        Addition(failed_document.name, replace(failed_document, status="queued", error=None)),
+    )
+    client.feed_events = (progressing(failed_document),)
+
+    assert run(program, ["add", "folder"]) == 1
+
+    captured = capsys.readouterr()
+    assert "1 document ready (1 known before)." in captured.out
+    assert "This PDF is damaged" in captured.err
+
+
+def test_a_change_that_the_feed_did_not_tell_of_is_seen_all_the_same(
+    program, client, queued, lease, monkeypatch, capsys
+):
+    monkeypatch.setattr("app.cli.progress._LOOK_EVERY_S", 0.01)
+    client.additions = (Addition(lease.name, queued),)
+
+    assert run(program, ["add", "Lease agreement.pdf"]) == 0
+
+
+def test_a_document_that_is_removed_meanwhile_ends_the_wait(program, client, queued, capsys):
+    client.additions = (Addition(queued.name, queued),)
+    client.feed_events = (DocumentRemoved(queued.id),)
+
+    assert run(program, ["add", "Lease agreement.pdf"]) == 1
+
+    assert "removed before it was read" in capsys.readouterr().err
+
+
+def test_add_with_json_prints_one_value_and_nothing_else(program, client, failed_document, capsys):
+    client.additions = (Addition(failed_document.name, failed_document),)
+
+    assert run(program, ["add", "--json", "broken.pdf"]) == 1
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["additions"][0]["problem"]["code"] == "file_damaged"
+
+
+def test_documents_are_listed_with_their_state(program, client, lease, failed_document, capsys):
+    client.library = (lease, failed_document)
+
+    assert run(program, ["documents"]) == 0
+
+    out = capsys.readouterr().out
+    assert "d-lease-  Lease agreement.pdf  ready" in out
+    assert "failed: This PDF is damaged and cannot be opened." in out
+
+
+def test_a_document_is_removed_by_the_beginning_of_its_id(program, client, lease, failed_document, capsys):
+    client.library = (lease, failed_document)
+
+    assert run(program, ["documents", "remove", "d-br"]) == 0
+
+    assert client.removed == [failed_document.id]
+
+
+def test_an_id_that_fits_two_documents_removes_none(program, client, lease, failed_document, capsys):
+    client.library = (lease, failed_document)
+
+    assert run(program, ["documents", "remove", "d-"]) == 1
+
+    assert client.removed == []
+    assert "more than one document whose ID begins with d-." in capsys.readouterr().err
+
+
+def test_a_retried_document_that_fails_again_gives_1(program, client, failed_document, progressing, capsys):
+    client.library = (failed_document,)
+    client.feed_events = (
+        progressing(failed_document, error=Problem("no_text", "There is no text in this file.")),
+    )
+
+    assert run(program, ["documents", "retry", failed_document.id]) == 1
+
+    assert "There is no text in this file." in capsys.readouterr().err
