@@ -155,9 +155,7 @@ class Chunker:
                 bad = middle
         return good
 
-    def _packed(
-        self, text: str, units: Sequence["_Unit"], room: int
-    ) -> Iterator[tuple[int, int]]:
+    def _packed(self, text: str, units: Sequence["_Unit"], room: int) -> Iterator[tuple[int, int]]:
         """Neighbouring units joined to spans near the target; spans without blank ends."""
         target = min(self._target, room)
         spans: list[_Unit] = []
@@ -216,7 +214,9 @@ def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     for mark in _SENTENCE_END.finditer(text, start, end):
         if mark.end() >= end:
             break
-        if text[mark.start()] == "." and _ABBREVIATION.search(text[max(begun, mark.start() - 12) : mark.start() + 1]):
+        if text[mark.start()] == "." and _ABBREVIATION.search(
+            text[max(begun, mark.start() - 12) : mark.start() + 1]
+        ):
             continue
         if text[mark.start()] in ".…" and text[mark.end()].islower():
             continue

@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,8 +39,8 @@ from app.errors import (
     EncryptedFileError,
     FileMissingError,
     FileUnreadableError,
-    NotFoundError,
     NoTextError,
+    NotFoundError,
     ParserLimitError,
     UnsupportedTypeError,
 )
@@ -74,7 +74,7 @@ _REFUSALS: dict[str, type[AppError]] = {
 
 async def read_file(
     path: Path, media_type: str, *, wall_seconds: float | None = None
-) -> AsyncIterator[Opened | ReadPage]:
+) -> AsyncGenerator[Opened | ReadPage, None]:
     """Read a file in a child of its own: first Opened where pages are known, then every page.
 
     Closing the iterator, or cancelling the task, ends the child at once.
@@ -289,9 +289,7 @@ class Child:
             process.join(_EXIT_SECONDS)
 
 
-_LIMIT_SIGNALS = {
-    getattr(signal, name) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name)
-}
+_LIMIT_SIGNALS = {getattr(signal, name) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name)}
 
 
 def _refusal(message: Refused) -> AppError:

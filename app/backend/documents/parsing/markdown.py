@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -37,7 +38,7 @@ def _headings(page: ReadPage, blocks: MarkdownIt, inline: MarkdownIt) -> Iterato
         shift = 0
     starts = _line_starts(source)
     tokens = blocks.parse(source)
-    for token, content in zip(tokens, tokens[1:], strict=False):
+    for token, content in pairwise(tokens):
         if token.type == "heading_open" and token.map is not None:
             title = _plain(inline.parseInline(content.content))
             if title:

@@ -76,5 +76,7 @@ FromChild = Opened | ReadPage | Ended | Refused | Picture | Boxes
 ToChild = WantPicture | WantBoxes
 
 encode = msgspec.json.Encoder().encode
-decode_from_child = msgspec.json.Decoder(FromChild).decode
-decode_to_child = msgspec.json.Decoder(ToChild).decode
+_from_child: msgspec.json.Decoder[FromChild] = msgspec.json.Decoder(FromChild)
+_to_child: msgspec.json.Decoder[ToChild] = msgspec.json.Decoder(ToChild)
+decode_from_child = _from_child.decode
+decode_to_child = _to_child.decode

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -20,7 +21,15 @@ from app.backend.documents.parsing.messages import Heading, Opened, ReadPage
 from app.errors import DamagedFileError, EncryptedFileError
 
 INSERTED = -1
-_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_LIGATURES = {
+    0xFB00: "ff",
+    0xFB01: "fi",
+    0xFB02: "fl",
+    0xFB03: "ffi",
+    0xFB04: "ffl",
+    0xFB05: "st",
+    0xFB06: "st",
+}
 _NEW_LINE = "\n"
 # PDFium marks a hyphen that only divides a word at a line's end with U+0002.
 _DROPPED = frozenset({0x00AD, 0xFFFE, 0xFFFF}) | frozenset(range(0x20)) - {0x09}
@@ -193,7 +202,7 @@ def _bold(characters: pdfium.PdfTextPage, index: int) -> bool:
 def _leading(lines: list[_Line]) -> float:
     """The usual distance between two lines of a paragraph, in points; 0 if nothing shows it."""
     steps: Counter[float] = Counter()
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in pairwise(lines):
         step = above.last_y - line.y
         if above.size == line.size and 0.8 * line.size < step < 3 * line.size:
             steps[round(step * 2) / 2] += 1

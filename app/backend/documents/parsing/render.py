@@ -63,11 +63,7 @@ def boxes(document: pdfium.PdfDocument, number: int, start: int, end: int) -> tu
             with closing(page.get_textpage()) as characters:
                 _, indices, _ = page_text(page, characters)
                 spans = list(_runs(indices[max(start, 0) : max(end, 0)]))
-                found = [
-                    box
-                    for first, count in spans
-                    for box in _rectangles(page, characters, first, count)
-                ]
+                found = [box for first, count in spans for box in _rectangles(page, characters, first, count)]
         except pdfium.PdfiumError:
             raise DamagedFileError(f"Page {number} cannot be read.") from None
     return tuple(_merged(found))

@@ -38,10 +38,12 @@ def pages(path: Path) -> Iterator[ReadPage]:
 def encoding_of(path: Path) -> str:
     """The name of the codec that reads this file: by its BOM, else UTF-8, else by likelihood."""
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(_PIECE)
     for bom, name in _BOMS:
         if start.startswith(bom):
             return name
+    if start.count(0) > 0.3 * len(start):
+        return "utf-16-be" if start[0::2].count(0) > start[1::2].count(0) else "utf-16-le"
     fault = _first_fault(path)
     if fault is None:
         return "utf-8"

@@ -1,0 +1,203 @@
+"""From a queued file to a document that can be asked: read, cut, embed, store at once."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.backend.documents.chunking import Chunker, embedding_text
+from app.backend.documents.files import check_unchanged
+from app.backend.documents.parsing.isolation import read_file
+from app.backend.documents.parsing.messages import Opened
+from app.backend.feed import Feed
+from app.cache.embeddings import EmbeddingCache
+from app.database.documents import Documents, NewPassage, PageText
+from app.errors import BusyError
+from app.events import DocumentChanged
+from app.records import Document, DocumentStatus
+
+# A waiting question is delayed by one batch at most: 8 passages are about a quarter of a second.
+BATCH_PASSAGES = 8
+_PUBLISH_SECONDS = 0.1
+_STORE_SECONDS = 0.5
+
+
+class PassageEmbedder(Protocol):
+    """What of the embedder is used here; see `app.serving.embedder`."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+    def count(self, text: str) -> int: ...
+    async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> NDArray[np.float32]: ...
+
+
+class Indexer:
+    """Reads one document after the other; whoever calls decides which, and what a failure means."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        cache: EmbeddingCache,
+        embedder: Callable[[], Awaitable[PassageEmbedder]],
+        feed: Feed,
+    ) -> None:
+        self._documents = documents
+        self._cache = cache
+        self._embedder = embedder
+        self._feed = feed
+
+    async def index(self, document_id: str) -> None:
+        """Read a document and make it `ready`. Cancelled, it leaves all of it or nothing.
+
+        Raises:
+            DocumentError: the file cannot be read; the document is left to the caller.
+            NotFoundError: the document was deleted meanwhile.
+            ModelError: there is no embedder.
+            StorageError: what was made could not be stored.
+        """
+        location = await asyncio.to_thread(self._documents.location, document_id)
+        progress = _Progress(self._documents, self._feed, document_id)
+        document = await progress.note(status="reading", pages_read=0, passages=0, passages_embedded=0)
+        embedder = await self._embedder()
+        await asyncio.to_thread(check_unchanged, location, document.size, document.content_hash)
+
+        pages, passages = await self._read(location, document.media_type, embedder, progress)
+        await progress.note(
+            status="embedding", pages=len(pages), pages_read=len(pages), passages=len(passages)
+        )
+        vectors = await self._embed(passages, embedder, progress)
+        storing = asyncio.ensure_future(
+            asyncio.to_thread(self._complete, document_id, pages, passages, vectors, embedder.sha256)
+        )
+        try:
+            await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            # The transaction goes on in its thread: what it came to has to be known first.
+            await asyncio.wait([storing])
+            raise
+
+    def _complete(
+        self,
+        document_id: str,
+        pages: Sequence[PageText],
+        passages: Sequence[NewPassage],
+        vectors: NDArray[np.float32],
+        embedder: str,
+    ) -> None:
+        ready = self._documents.complete(document_id, pages, passages, vectors, embedder)
+        self._feed.publish(DocumentChanged(ready))
+
+    async def _read(
+        self, location: Path, media_type: str, embedder: PassageEmbedder, progress: "_Progress"
+    ) -> tuple[list[PageText], list[NewPassage]]:
+        pages: list[PageText] = []
+        passages: list[NewPassage] = []
+        chunker = Chunker(embedder.count, embedder.max_tokens)
+        async with aclosing(read_file(location, media_type)) as messages:
+            async for message in messages:
+                if isinstance(message, Opened):
+                    await progress.note(pages=message.pages)
+                    continue
+                # Page by page on a thread: the loop and the window get their turn in between.
+                passages += await asyncio.to_thread(chunker.page, message)
+                pages.append(PageText(message.number, message.text))
+                await progress.maybe(pages_read=len(pages), passages=len(passages))
+        return pages, passages
+
+    async def _embed(
+        self, passages: Sequence[NewPassage], embedder: PassageEmbedder, progress: "_Progress"
+    ) -> NDArray[np.float32]:
+        vectors = np.empty((len(passages), embedder.dimension), np.float32)
+        for start in range(0, len(passages), BATCH_PASSAGES):
+            texts = [embedding_text(passage) for passage in passages[start : start + BATCH_PASSAGES]]
+            cached = await asyncio.to_thread(self._cache.get, embedder.sha256, texts)
+            known = {
+                place: vector
+                for place, vector in enumerate(cached)
+                if vector is not None and vector.shape == (embedder.dimension,)
+            }
+            missing = [place for place in range(len(texts)) if place not in known]
+            if missing:
+                wanted = [texts[place] for place in missing]
+                made = await _patiently(embedder, wanted)
+                await asyncio.to_thread(self._cache.put, embedder.sha256, wanted, made)
+                vectors[[start + place for place in missing]] = made
+            for place, vector in known.items():
+                vectors[start + place] = vector
+            await progress.maybe(passages_embedded=start + len(texts))
+        return vectors
+
+
+async def _patiently(embedder: PassageEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    while True:
+        try:
+            return await embedder.embed(texts)
+        except BusyError as busy:
+            await asyncio.sleep(busy.retry_after)
+
+
+class _Progress:
+    """Tells the feed and the database how far one document is, neither of them too often."""
+
+    def __init__(self, documents: Documents, feed: Feed, document_id: str) -> None:
+        self._documents = documents
+        self._feed = feed
+        self._document_id = document_id
+        self._document: Document | None = None
+        self._published = 0.0
+        self._stored = 0.0
+
+    async def note(
+        self,
+        *,
+        status: DocumentStatus | None = None,
+        pages: int | None = None,
+        pages_read: int | None = None,
+        passages: int | None = None,
+        passages_embedded: int | None = None,
+    ) -> Document:
+        """Store and publish at once. Raises NotFoundError if the document is gone."""
+        self._document = await asyncio.to_thread(
+            self._documents.progress,
+            self._document_id,
+            status=status,
+            pages=pages,
+            pages_read=pages_read,
+            passages=passages,
+            passages_embedded=passages_embedded,
+        )
+        self._published = self._stored = time.monotonic()
+        self._feed.publish(DocumentChanged(self._document))
+        return self._document
+
+    async def maybe(
+        self,
+        *,
+        pages_read: int | None = None,
+        passages: int | None = None,
+        passages_embedded: int | None = None,
+    ) -> None:
+        """Publish about ten times a second, store about twice; the counts only grow."""
+        now = time.monotonic()
+        if now - self._stored >= _STORE_SECONDS:
+            await self.note(pages_read=pages_read, passages=passages, passages_embedded=passages_embedded)
+        elif now - self._published >= _PUBLISH_SECONDS and self._document is not None:
+            shown = self._document
+            self._document = replace(
+                shown,
+                pages_read=shown.pages_read if pages_read is None else pages_read,
+                passages=shown.passages if passages is None else passages,
+                passages_embedded=shown.passages_embedded if passages_embedded is None else passages_embedded,
+            )
+            self._published = now
+            self._feed.publish(DocumentChanged(self._document))
