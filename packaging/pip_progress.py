@@ -70,7 +70,7 @@ class Progress:
 
     def _left(self, at: float) -> str:
         guess = _CORE_SECONDS / self._cores
-        spent = at - (self._compiling_since or at)
+        spent = at - self._compiling_since if self._compiling_since is not None else 0.0
         share = self._done / self._steps
         # The measured pace counts for more the further the work has come.
         paced = spent * (1 - share) / share if share > 0 else guess
