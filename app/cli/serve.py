@@ -8,9 +8,7 @@ from app.settings import Settings
 
 
 @click.command("serve", cls=Command)
-@click.option(
-    "--port", type=click.IntRange(1_024, 65_535), help="Listen there instead of the setting's port."
-)
+@click.option("--port", type=click.IntRange(0, 65_535), help="Listen there instead; 0: any free port.")
 @click.pass_context
 def serve(context: click.Context, port: int | None) -> int:
     """Let other tools on this computer use Carrel's API, until Ctrl-C.
@@ -21,7 +19,7 @@ def serve(context: click.Context, port: int | None) -> int:
     With --json one line is printed once it listens: {"address": …, "profile": …}.
     """
     run = run_of(context)
-    chosen = port or Settings(run.profile.settings).number("listen_port")
+    chosen = Settings(run.profile.settings).number("listen_port") if port is None else port
     with run.open() as desk:
         before = desk.run(desk.client.health()).listening
         address = desk.run(desk.client.listen(True, chosen))

@@ -13,7 +13,7 @@ from app.cli.program import Desk
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, DocumentChanged, FeedEvent
 from app.paths import Profile
-from app.records import Addition, Document, Model, Problem, SearchResult, Session, Timings
+from app.records import Addition, Document, Health, Model, Page, Problem, SearchResult, Session, Timings
 
 DOCUMENT = Document(
     id="d-lease-0001",
@@ -48,6 +48,20 @@ class ScriptedClient:
     removed: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    page_found: Page | None = None
+    state: Health | None = None
+    on: int | None = None
+
+    async def health(self) -> Health | None:
+        return self.state
+
+    async def page(self, document_id: str, number: int, start: int, end: int) -> Page | None:
+        return self.page_found
+
+    async def listen(self, on: bool, port: int) -> str | None:
+        self.on = port if on else None
+        return f"http://127.0.0.1:{port}" if on else None
 
     async def ask(
         self, question: str, conversation_id: str | None = None, document_ids: Sequence[str] | None = None
@@ -110,6 +124,7 @@ class ScriptedProgram:
         self.refusal: Exception | None = None
         self.opened: list[tuple[Profile, Path | None, bool]] = []
         self.windows: list[Profile] = []
+        self.owner = True
         self._submit = submit
 
     @contextlib.contextmanager
@@ -117,7 +132,7 @@ class ScriptedProgram:
         self.opened.append((profile, model, verbose))
         if self.refusal is not None:
             raise self.refusal
-        yield Desk(self.client, self._submit, owner=True)
+        yield Desk(self.client, self._submit, owner=self.owner)
 
     def window(self, profile: Profile, *, model: Path | None, verbose: bool) -> int:
         self.windows.append(profile)

@@ -132,12 +132,7 @@ class Served:
 @pytest.fixture
 def serving(start, carrel) -> Served:
     """`carrel serve` in the background, on a free port."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    running = start("serve", "--json", "--port", port)
+    running = start("serve", "--json", "--port", 0)
     address = json.loads(running.wait_for(lambda line: "address" in line))["address"]
     done = carrel("token")
     assert done.returncode == 0, done.stderr
