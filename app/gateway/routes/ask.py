@@ -1,0 +1,74 @@
+"""POST /ask: a question; its answer streams as server-sent events."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import APIRouter
+
+from app.events import AskEvent, Failed, Finished
+from app.gateway.errors import INTERNAL, ClosingError, as_problem
+from app.gateway.event_stream import EventStream, named
+from app.gateway.replies import Json
+from app.gateway.routes.bodies import Ask
+from app.gateway.routes.call import Call
+from app.records import Problem
+
+router = APIRouter(tags=["questions"])
+
+_log = logging.getLogger(__name__)
+
+
+@router.post(
+    "/ask",
+    responses={
+        200: {
+            "description": "`retrieved`, then `delta` and `checked`, at last one `finished` or `failed`.",
+            "content": {"text/event-stream": {}},
+        }
+    },
+)
+async def ask(call: Call, body: Ask) -> EventStream:
+    """Ask a question. Closing the connection stops the answer."""
+    events = call.backend.ask.ask(
+        call.user_id,
+        body.question,
+        conversation_id=body.conversation_id,
+        document_ids=body.document_ids,
+        trace_id=call.trace_id,
+    )
+    trace_id = call.trace_id
+    return await EventStream.begin(
+        call.request,
+        _blocks(events, trace_id),
+        farewell=lambda: _block(Failed(ClosingError().problem, trace_id)),
+    )
+
+
+@router.post("/ask/{answer_id}/stop", response_model=dict[str, bool])
+async def stop(call: Call, answer_id: str) -> Json:
+    """Stop an answer; what was written of it is kept. False: there is none being written."""
+    return Json({"stopped": await call.backend.ask.stop(call.user_id, answer_id)})
+
+
+async def _blocks(events: AsyncGenerator[AskEvent, None], trace_id: str) -> AsyncGenerator[bytes, None]:
+    """The events as blocks: errors before the first are raised, after it there is exactly one end."""
+    begun = False
+    problem = Problem(*INTERNAL)
+    try:
+        async with aclosing(events):
+            async for event in events:
+                begun = True
+                yield _block(event)
+                if isinstance(event, (Finished, Failed)):
+                    return
+        _log.error("an answer had no end")
+    except Exception as error:
+        if not begun:
+            raise
+        problem = as_problem(error)
+    yield _block(Failed(problem, trace_id))
+
+
+def _block(event: AskEvent) -> bytes:
+    return named(event.event, event)

@@ -1,0 +1,60 @@
+"""What requests carry, with bounds. Fields that are not known are refused: they are typing errors."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# Longer questions are refused by the model's context window in any case.
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200_000)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Documents = Annotated[list[Identifier], Field(max_length=10_000)]
+
+
+class Body(BaseModel):
+    """The common ground of all bodies."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Paths(Body):
+    """Files and folders of this computer."""
+
+    paths: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=4_096)]],
+        Field(min_length=1, max_length=10_000),
+    ]
+
+
+class Search(Body):
+    """A query for passages."""
+
+    query: Question
+    k: Annotated[int, Field(ge=1, le=100)] = 10
+    document_ids: Documents | None = None
+
+
+class Ask(Body):
+    """A question, in a conversation or a new one, about all documents or some."""
+
+    question: Question
+    conversation_id: Identifier | None = None
+    document_ids: Documents | None = None
+
+
+class Rename(Body):
+    """A conversation's new title."""
+
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class ModelFile(Body):
+    """A GGUF file of this computer."""
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+
+
+class Listening(Body):
+    """Whether the API is open on 127.0.0.1, and at which port (0: any free one)."""
+
+    on: bool
+    port: Annotated[int, Field(ge=0, le=65_535)] = 11_711
