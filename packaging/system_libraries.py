@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def ensure(*, for_tests: bool, say: Callable[[str], None]) -> bool:
 
 def _install(lacking: list[Need], say: Callable[[str], None]) -> None:
     say("Refreshing the list of system packages …")
-    _apt("update", "-qq")
+    with suppress(MissingError):  # one dead source among several is no reason to stop
+        _apt("update", "-qq")
     names = [_available(need.packages) for need in lacking]
     say(f"Installing system packages: {' '.join(names)} …")
     _apt("install", "-y", "-qq", "--no-install-recommends", *names)
