@@ -1,0 +1,259 @@
+"""The models at work: loaded in the background, described, and swapped.
+
+Cheap to import: llama.cpp and numpy come in on the threads that load.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from app.errors import AppError, ModelError
+from app.records import Model, ModelKind, Problem
+from app.serving import catalogue
+
+if TYPE_CHECKING:
+    from app.serving.embedder import Embedder
+    from app.serving.engine import Engine
+
+_log = logging.getLogger(__name__)
+_CLOSED = "Carrel is closing."
+_T = TypeVar("_T")
+
+
+class Models:
+    """One chat model and one embedding model. All methods are thread-safe."""
+
+    def __init__(
+        self,
+        chat: Path,
+        embedding: Path,
+        *,
+        context_length: int,
+        gpu_layers: int,
+        threads: int,
+        hashes: Path,
+        fallback_chat: Path | None,
+        on_change: Callable[[Model], None],
+        on_notice: Callable[[Problem], None],
+    ) -> None:
+        """Nothing is loaded before `start`.
+
+        Args:
+            chat: the file to answer with.
+            context_length, gpu_layers, threads: as for `Engine`.
+            hashes: a JSON file that keeps the hashes of files seen before.
+            fallback_chat: the bundled file, used when `chat` cannot be loaded at the start.
+            on_change: called with each model that was loaded, unloaded or failed; on any thread.
+            on_notice: called with what the user should read once; on any thread.
+        """
+        self._context_length, self._gpu_layers, self._threads = context_length, gpu_layers, threads
+        self._hashes = hashes
+        self._chat_path, self._embedding_path = chat, embedding
+        self._fallback_chat = fallback_chat
+        self._on_change, self._on_notice = on_change, on_notice
+        self._names = _names(chat, embedding, fallback_chat)
+        self._lock = threading.Lock()
+        self._choosing = threading.Lock()
+        self._chat: Future[Engine] = Future()
+        self._embedder: Future[Embedder] = Future()
+        self._records: dict[ModelKind, Model] = {
+            "chat": self._unloaded(chat, "chat"),
+            "embedding": self._unloaded(embedding, "embedding"),
+        }
+        self._open: list[Engine | Embedder] = []
+        self._threads_loading: list[threading.Thread] = []
+        self._closed = False
+
+    def start(self) -> None:
+        """Begin to load both models, each on a thread of its own. Returns at once."""
+        for target, name in ((self._load_embedder, "load-embedder"), (self._load_chat, "load-chat")):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            self._threads_loading.append(thread)
+            thread.start()
+
+    async def chat(self) -> "Engine":
+        """The engine to answer with; waits while it is being loaded. Ask for it anew each time.
+
+        Raises:
+            ModelError: it could not be loaded (the message says why), or Carrel is closing.
+        """
+        return await _wait(self._chat)
+
+    async def embedder(self) -> "Embedder":
+        """The embedder; waits while it is being loaded.
+
+        Raises:
+            ModelError: it could not be loaded (the message says why), or Carrel is closing.
+        """
+        return await _wait(self._embedder)
+
+    def describe(self) -> tuple[Model, ...]:
+        """Both models as they are now, the chat model first."""
+        with self._lock:
+            return self._records["chat"], self._records["embedding"]
+
+    async def choose_chat(self, path: Path) -> Model:
+        """Load another chat model and answer with it from now on.
+
+        The old one stays until the new one is ready, finishes the answers it has begun, and is
+        freed then.
+
+        Raises:
+            ModelFileError: the new one cannot be loaded; the old one stays.
+            ModelError: another choice is being loaded, or Carrel is closing.
+        """
+        return await asyncio.to_thread(self._choose_chat, path)
+
+    def close(self) -> None:
+        """Free all models; running answers end as cancelled. Idempotent; waits for loads to end."""
+        with self._lock:
+            self._closed = True
+            waiting: list[Future[Engine] | Future[Embedder]] = [self._chat, self._embedder]
+            opened, self._open = self._open, []
+        for model in opened:
+            model.close()
+        for thread in self._threads_loading:
+            thread.join()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(ModelError(_CLOSED))
+
+    # Loading threads.
+
+    def _load_chat(self) -> None:
+        waiting, path = self._chat, self._chat_path
+        try:
+            try:
+                engine = self._open_engine(path)
+            except AppError as error:
+                if self._fallback_chat in (None, path) or self._closed:
+                    raise
+                instead = "The model that comes with Carrel answers instead."
+                self._on_notice(Problem(error.code, f"{error.message} {instead}"))
+                path = self._fallback_chat or path
+                engine = self._open_engine(path)
+        except AppError as error:
+            self._failed("chat", path, error, waiting)
+        except Exception:
+            _log.exception("The chat model could not be loaded.")
+            self._failed("chat", path, ModelError("The chat model could not be loaded."), waiting)
+        else:
+            waiting.set_result(engine)
+            if waiting is self._chat:  # else another was chosen meanwhile
+                self._changed(engine.model)
+
+    def _load_embedder(self) -> None:
+        from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
+
+        path = self._embedding_path
+        try:
+            embedder = Embedder(
+                path,
+                threads=self._threads,
+                sha256=catalogue.file_hash(path, self._hashes),
+                name=self._names.get(path),
+            )
+            embedder.load()
+            self._keep(embedder)
+        except AppError as error:
+            self._failed("embedding", path, error, self._embedder)
+        except Exception:
+            _log.exception("The embedding model could not be loaded.")
+            unknown = ModelError("The embedding model could not be loaded.")
+            self._failed("embedding", path, unknown, self._embedder)
+        else:
+            self._embedder.set_result(embedder)
+            self._changed(embedder.model)
+
+    def _choose_chat(self, path: Path) -> Model:
+        if not self._choosing.acquire(blocking=False):
+            raise ModelError("Another model is being loaded; wait for it.")
+        try:
+            engine = self._open_engine(path)
+            with self._lock:
+                before, self._chat = self._chat, Future()
+                self._chat.set_result(engine)
+            self._changed(engine.model)
+            before.add_done_callback(self._retire)
+        finally:
+            self._choosing.release()
+        return engine.model
+
+    def _retire(self, before: "Future[Engine]") -> None:
+        if before.exception() is None:
+            engine = before.result()
+            engine.retire()
+            with self._lock:
+                self._open = [model for model in self._open if model is not engine]
+
+    def _open_engine(self, path: Path) -> "Engine":
+        from app.serving.engine import Engine  # noqa: PLC0415 - 0.3 s that the window must not wait for
+
+        engine = Engine(
+            path,
+            context_length=self._context_length,
+            gpu_layers=self._gpu_layers,
+            threads=self._threads,
+            sha256=catalogue.file_hash(path, self._hashes) if path.is_file() else None,
+            name=self._names.get(path),
+        )
+        engine.load()
+        self._keep(engine)
+        if engine.notice is not None:
+            self._on_notice(engine.notice)
+        return engine
+
+    def _keep(self, model: "Engine | Embedder") -> None:
+        with self._lock:
+            if not self._closed:
+                self._open.append(model)
+                return
+        model.close()
+        raise ModelError(_CLOSED)
+
+    def _failed(self, kind: ModelKind, path: Path, error: AppError, waiting: "Future[_T]") -> None:
+        waiting.set_exception(error)
+        self._changed(dataclasses.replace(self._unloaded(path, kind), problem=error.problem))
+
+    def _changed(self, record: Model) -> None:
+        with self._lock:
+            self._records[record.kind] = record
+            closed = self._closed
+        if not closed:
+            self._on_change(record)
+
+    def _unloaded(self, path: Path, kind: ModelKind) -> Model:
+        return Model(
+            name=self._names.get(path, path.stem),
+            kind=kind,
+            path=str(path),
+            size=path.stat().st_size if path.is_file() else 0,
+            sha256="",
+            loaded=False,
+            context_length=0,
+            backend="",
+            layers=0,
+            layers_offloaded=0,
+        )
+
+
+async def _wait(model: "Future[_T]") -> _T:
+    # Shielded: one caller who gives up must not cancel the load for all.
+    return await asyncio.shield(asyncio.wrap_future(model))
+
+
+def _names(*paths: Path | None) -> dict[Path, str]:
+    """The catalogue's names of bundled files among `paths`."""
+    names: dict[Path, str] = {}
+    for folder in {path.parent for path in paths if path is not None}:
+        try:
+            bundled = catalogue.bundled(folder)
+        except AppError:
+            continue
+        names.update({file.path: file.name for file in (bundled.chat, bundled.embedding)})
+    return names
