@@ -260,6 +260,12 @@ class ProfileInUseError(AppError):
     status = 409
 
 
+class DisplayError(AppError):
+    """There is no display for a window."""
+
+    code = "no_display"
+
+
 class ConnectionLostError(AppError):
     """The other side of the wire is gone."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from app.backend.services import Backend
+    from app.main.composition import Composition
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class First:
         self._lock = lock
         self._model = model
         self._server = Server(self._build)
+        self._composition: Composition | None = None
         self._begun = False
         self.client = Client(InProcessTransport(self._application))
 
@@ -58,6 +60,7 @@ class First:
         self._begun = True
         self._server.start().result()
         self._server.listen_local(self._profile.socket)
+        self.submit(self.client.open()).result()
 
     def listen(self) -> None:
         """Open the port for other tools, where the setting says so."""
@@ -76,12 +79,15 @@ class First:
                 self.submit(self.client.close()).result(_CLOSES_WITHIN_S)
             self._server.close()
         finally:
+            if self._composition is not None:
+                self._composition.close()
             self._lock.release()
 
     def _build(self) -> "Backend":
-        from app.main.composition import build  # noqa: PLC0415 - on the gateway's thread: it is slow
+        from app.main.composition import Composition  # noqa: PLC0415 - on the gateway's thread: it is slow
 
-        return build(self._profile, self.settings, self._model)
+        self._composition = Composition(self._profile, self.settings, self._model)
+        return self._composition.build()
 
     async def _application(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """The gateway; where it could not be opened, the reason why for every request."""

@@ -1,0 +1,102 @@
+"""Everything behind the gateway, built once and closed in reverse.
+
+Importing this takes a while: it happens on the gateway's thread.
+"""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import app
+from app import paths
+from app.backend import services
+from app.backend.feed import Feed
+from app.backend.services import Backend
+from app.cache.embeddings import EmbeddingCache
+from app.cache.sessions import Sessions
+from app.database.connection import Database
+from app.events import ModelChanged, Notice
+from app.paths import Profile
+from app.records import Model, Problem
+from app.serving import catalogue
+from app.serving.models import Models
+from app.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class Composition:
+    """The open parts of one profile. `build` and `close` are called once each, in this order."""
+
+    def __init__(self, profile: Profile, settings: Settings, model: Path | None) -> None:
+        self._profile = profile
+        self._settings = settings
+        self._model = model
+        self._feed = Feed()
+        self._open = contextlib.ExitStack()
+
+    def build(self) -> Backend:
+        """Open the database and the caches, begin to load the models, and build the backend.
+
+        Raises:
+            ModelFileError: the models that come with the program are not there.
+            StorageError: the database cannot be opened, or is damaged or newer than this program.
+        """
+        models = self._models()
+        database = Database(self._profile.database)
+        database.open()
+        self._open.callback(database.close)
+        # The database's fate is known: only now is it worth the memory to load models.
+        models.start()
+        self._open.callback(models.close)
+        embeddings = EmbeddingCache(self._profile.embeddings)
+        self._open.callback(embeddings.close)
+        sessions = Sessions(self._profile.sessions)
+        self._open.callback(sessions.close)
+        return services.build(
+            database=database,
+            embeddings=embeddings,
+            sessions=sessions,
+            models=models,
+            feed=self._feed,
+            uploads=self._profile.uploads,
+            profile=self._profile.root,
+            version=app.__version__,
+            answer_tokens=self._settings.number("answer_tokens"),
+            temperature=self._settings.fraction("temperature"),
+        )
+
+    def close(self) -> None:
+        """Close what was opened, the last first; one part that fails does not keep the others open."""
+        try:
+            self._open.close()
+        except Exception:
+            _log.exception("a part did not close cleanly")
+
+    def _models(self) -> Models:
+        """The bundled models; for answers the user's own, if one was given or set.
+
+        One that was given for this run must work: only for the one of the settings, which may be
+        an old choice, does the bundled one step in.
+        """
+        bundled = catalogue.bundled(paths.resource("models"))
+        kept = self._settings.text("chat_model")
+        chosen = self._model or (Path(kept).expanduser() if kept else bundled.chat.path)
+        return Models(
+            chosen,
+            bundled.embedding.path,
+            context_length=self._settings.number("context_length"),
+            gpu_layers=self._settings.number("gpu_layers"),
+            threads=self._settings.number("threads"),
+            hashes=self._profile.models / "hashes.json",
+            fallback_chat=None if self._model else bundled.chat.path,
+            on_change=self._changed,
+            on_notice=self._noticed,
+        )
+
+    def _changed(self, model: Model) -> None:
+        self._feed.publish(ModelChanged(model))
+
+    def _noticed(self, problem: Problem) -> None:
+        _log.warning("%s", problem.message, extra={"code": problem.code})
+        self._feed.publish(Notice(problem))

@@ -1,0 +1,3 @@
+"""The window, first or second: shown before anything slow is imported or opened."""
+
+
