@@ -5,7 +5,7 @@ ConnectionLostError when the other side cannot be reached or goes away.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
@@ -202,14 +202,21 @@ class Client:
 
     # The program
 
-    async def feed(self, window: bool = False) -> AsyncGenerator[FeedEvent, None]:
-        """Yield every change from now on. `window`: this is a window that can be shown.
+    async def feed(
+        self, window: bool = False, on_open: Callable[[], None] | None = None
+    ) -> AsyncGenerator[FeedEvent, None]:
+        """Yield every change from now on.
+
+        Args:
+            window: this is a window that can be shown.
+            on_open: called when the subscription stands. A list fetched after that, and the
+                changes, together miss nothing.
 
         Raises:
             ConnectionLostError: the other side went away; begin again when it is back.
         """
         address = "/events?window=1" if window else "/events"
-        async with aclosing(self._stream("GET", address, FEED_EVENTS)) as found:
+        async with aclosing(self._stream("GET", address, FEED_EVENTS, on_open=on_open)) as found:
             async for event in found:
                 yield event
         raise ConnectionLostError("The connection to Carrel is lost.")
@@ -257,7 +264,13 @@ class Client:
             return await self._http.request(method, path, **_with_token(content, token))
 
     async def _stream(
-        self, method: str, path: str, kinds: Mapping[str, type[Record]], body: object = None
+        self,
+        method: str,
+        path: str,
+        kinds: Mapping[str, type[Record]],
+        *,
+        body: object = None,
+        on_open: Callable[[], None] | None = None,
     ) -> AsyncGenerator[Record, None]:
         content: dict[str, Any] = {"timeout": _STREAM}
         if body is not None:
@@ -266,14 +279,14 @@ class Client:
         with lost_when_broken():
             async with self._http.stream(method, path, **_with_token(content, used)) as answer:
                 if answer.status_code != httpx2.codes.UNAUTHORIZED or self._given:
-                    async with aclosing(events(answer, kinds)) as found:
+                    async with aclosing(events(answer, kinds, on_open)) as found:
                         async for event in found:
                             yield event
                     return
             await self._renew(used)
             async with (
                 self._http.stream(method, path, **_with_token(content, self._token)) as answer,
-                aclosing(events(answer, kinds)) as found,
+                aclosing(events(answer, kinds, on_open)) as found,
             ):
                 async for event in found:
                     yield event
@@ -303,4 +316,6 @@ def _listed(ids: Sequence[str] | None) -> list[str] | None:
 
 def _part(text: str) -> str:
     """`text` as one part of a path, whatever is in it."""
-    return quote(text, safe="")
+    quoted = quote(text, safe="")
+    # Dots alone would be resolved as steps in the path.
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")

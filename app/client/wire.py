@@ -1,6 +1,6 @@
 """Reading what the gateway sends: JSON into records, server-sent events, errors."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -87,8 +87,12 @@ def read_error(answer: httpx2.Response) -> ReportedError:
     return ReportedError(Problem(found.code, found.message), answer.status_code, found.trace_id)
 
 
-async def events(answer: httpx2.Response, kinds: Mapping[str, type[Value]]) -> AsyncGenerator[Value, None]:
+async def events(
+    answer: httpx2.Response, kinds: Mapping[str, type[Value]], on_open: Callable[[], None] | None = None
+) -> AsyncGenerator[Value, None]:
     """Yield the server-sent events of `answer` as they come, passing over names not in `kinds`.
+
+    `on_open` is called once the gateway has accepted.
 
     Raises:
         ReportedError: the gateway refused instead.
@@ -98,6 +102,8 @@ async def events(answer: httpx2.Response, kinds: Mapping[str, type[Value]]) -> A
     if not answer.is_success:
         await answer.aread()
         raise read_error(answer)
+    if on_open is not None:
+        on_open()
     async for event in httpx2.EventSource(answer, max_event_size=_LARGEST_EVENT):
         kind = kinds.get(event.event)
         if kind is not None:

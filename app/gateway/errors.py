@@ -80,11 +80,13 @@ async def http_error(_request: Request, error: Exception) -> Response:
     return error_reply(code, _SENTENCES.get(status, error.detail), status, error.headers)
 
 
-async def validation_error(_request: Request, error: Exception) -> Response:
+async def validation_error(request: Request, error: Exception) -> Response:
     """Name the first field that is wrong; its value is not repeated (it may be a document's text)."""
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
+    if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
+        return error_reply("invalid_request", "Send the body as application/json.", 400)
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     said = str(first["msg"]).removeprefix("Value error, ")
     return error_reply("invalid_request", f"{place}: {said}" if place else said, 400)

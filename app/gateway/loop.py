@@ -34,9 +34,16 @@ class LoopThread:
             coroutine.close()
             raise
 
+    @property
+    def running(self) -> bool:
+        """Whether the thread was started and has not ended."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Cancel what still runs, wait for its end, and join the thread. Not from the loop itself."""
         if not self._thread.is_alive():
+            if not self.loop.is_closed():
+                self.loop.close()
             return
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()

@@ -91,11 +91,8 @@ class Server:
     def close(self) -> None:
         """End streams, close the doors, then the backend, then the thread. Again does nothing."""
         try:
-            closing = self.submit(self._close())
-        except RuntimeError:
-            return
-        try:
-            closing.result(_SECONDS_TO_CLOSE)
+            if self._thread.running:
+                self.submit(self._close()).result(_SECONDS_TO_CLOSE)
         finally:
             self._thread.close()
 

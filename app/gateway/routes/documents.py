@@ -16,7 +16,7 @@ from app.records import Addition, Document, Page
 router = APIRouter(tags=["documents"])
 
 Number = Annotated[int, Path(ge=1, le=10_000_000)]
-Offset = Annotated[int | None, Query(ge=0, le=1_000_000_000)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 
 _CHUNK = 256 * 1024
 _FILES_AT_ONCE = 1_000
@@ -79,9 +79,7 @@ async def retry(call: Call, document_id: str) -> Json:
 
 
 @router.get("/documents/{document_id}/pages/{number}", response_model=Page)
-async def page(
-    call: Call, document_id: str, number: Number, start: Offset = None, end: Offset = None
-) -> Json:
+async def page(call: Call, document_id: str, number: Number, start: Offset = 0, end: Offset = 0) -> Json:
     """A page as text, with the boxes of its characters `start` to `end`."""
     return Json(await call.backend.documents.page(call.user_id, document_id, number, start, end))
 

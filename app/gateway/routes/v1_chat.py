@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from fastapi import APIRouter, Response
 
-from app.backend.ask.completion import Completed, CompletionEvent
+from app.backend.ask.completion import Completed, CompletionEvent, CompletionRequest, Said
 from app.events import Delta
 from app.gateway.connection import Connected
 from app.gateway.errors import ClosingError, as_problem
@@ -25,7 +25,7 @@ _DONE = b"data: [DONE]\n\n"
 @router.post("/chat/completions")
 async def chat(call: Call, body: ChatCompletion) -> Response:
     """Answer a conversation. The model `carrel` answers from the documents, with sources."""
-    events = call.backend.completions.complete(call.user_id, body.to_request(), trace_id=call.trace_id)
+    events = call.backend.completions.complete(call.user_id, _request(body), trace_id=call.trace_id)
     answer = _Answer(body.model)
     if body.stream:
         return await EventStream.begin(
@@ -99,6 +99,23 @@ class _Answer:
 
     def _block(self, **fields: object) -> bytes:
         return unnamed({**self._head, "object": "chat.completion.chunk", **fields})
+
+
+def _request(body: ChatCompletion) -> CompletionRequest:
+    return CompletionRequest(
+        model=body.model,
+        messages=tuple(
+            Said("system" if turn.role == "developer" else turn.role, turn.text) for turn in body.messages
+        ),
+        max_tokens=body.longest,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        seed=body.seed,
+        stop=body.stops,
+        document_ids=None if body.document_ids is None else tuple(body.document_ids),
+    )
 
 
 def _failed(error: Exception) -> bytes:

@@ -5,6 +5,7 @@ import base64
 from fastapi import APIRouter
 
 from app.errors import InvalidRequestError
+from app.gateway.connection import Connected
 from app.gateway.replies import Json
 from app.gateway.routes.call import Call
 from app.gateway.routes.v1_bodies import Embeddings
@@ -17,7 +18,8 @@ async def embeddings(call: Call, body: Embeddings) -> Json:
     """Vectors of unit length, one a text; as numbers or as base64 of little-endian 32-bit floats."""
     if not all(text.strip() for text in body.texts):
         raise InvalidRequestError("input: an empty text has no vector")
-    found = await call.backend.models.embed(body.texts, body.model)
+    async with Connected(call.request.receive, call.door):
+        found = await call.backend.models.embed(body.texts, body.model)
     if body.dimensions not in (None, found.vectors.shape[1]):
         raise InvalidRequestError(f"dimensions: this model makes vectors of {found.vectors.shape[1]}")
     little_endian = found.vectors.astype("<f4")
