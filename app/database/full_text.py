@@ -14,7 +14,9 @@ import sqlite_utils
 _WORDS_LOOKED_AT = 96
 _WORDS_SEARCHED = 24
 # Together the words may match about this many passages (the rarest two always may).
-_PASSAGES_IN_PLAY = 60_000
+_PASSAGES_IN_PLAY = 50_000
+# From this many passages on, words in most of them are left out.
+_LARGE = 1_000
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _APOSTROPHE = re.compile("['’]")
 
@@ -48,12 +50,16 @@ def words(text: str) -> list[str]:
 
 def expression(db: sqlite_utils.Database, text: str) -> str | None:
     """The FTS5 MATCH expression for `text`; None if no word of it is in any passage."""
-    found = [(count, word) for word in words(text) if (count := _passages_with(db, word))]
+    found = sorted((count, word) for word in words(text) if (count := _passages_with(db, word)))
+    if found and (total := _passages(db)) >= _LARGE:
+        # BM25 gives nothing for a word that most passages hold.
+        rarer = [(count, word) for count, word in found if count <= total / 2]
+        found = rarer or found[:1]
     chosen: list[str] = []
     in_play = 0
-    for count, word in sorted(found):
+    for count, word in found[:_WORDS_SEARCHED]:
         in_play += count
-        if len(chosen) == _WORDS_SEARCHED or (len(chosen) >= 2 and in_play > _PASSAGES_IN_PLAY):
+        if len(chosen) >= 2 and in_play > _PASSAGES_IN_PLAY:
             break
         chosen.append(word)
     return _any_of(chosen) if chosen else None
@@ -65,5 +71,9 @@ def _any_of(chosen: Sequence[str]) -> str:
 
 
 def _passages_with(db: sqlite_utils.Database, word: str) -> int:
-    query = "SELECT count(*) FROM (SELECT 1 FROM passages_fts WHERE passages_fts MATCH ? LIMIT ?)"
-    return int(db.execute(query, [f'"{word}"', _PASSAGES_IN_PLAY]).fetchone()[0])
+    query = "SELECT count(*) FROM passages_fts WHERE passages_fts MATCH ?"
+    return int(db.execute(query, [f'"{word}"']).fetchone()[0])
+
+
+def _passages(db: sqlite_utils.Database) -> int:
+    return int(db.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0])

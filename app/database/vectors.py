@@ -8,6 +8,7 @@ snapshot, so only what is committed is ever seen, and nobody has to tell it anyt
 
 import itertools
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,8 @@ Vector = NDArray[np.float32]
 
 _ROWS_AT_ONCE = 4_096
 _GROWTH = 1.5
+# Below this share of rows in use the matrix is written anew without the gaps.
+_SPARSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state of the matrix, never changed: shape (n, dimension), unit rows, by passage id."""
+    """One state of the matrix, never changed: shape (n, dimension), unit rows, by passage id.
+
+    Only the rows inside `runs` count; those of documents that were deleted lie between them.
+    """
 
     ids: NDArray[np.int64]
     matrix: NDArray[np.float32]
@@ -46,18 +52,15 @@ class Snapshot:
         self, vector: Vector, k: int, user_id: str, document_ids: frozenset[str] | None
     ) -> list[tuple[int, float]]:
         """The `k` rows of the highest cosine among this user's (and these documents'), best first."""
-        wanted = [
+        spans = _spans(
             run
             for run in self.runs
             if run.user_id == user_id and (document_ids is None or run.document_id in document_ids)
-        ]
-        if not wanted or k < 1:
+        )
+        if not spans or k < 1:
             return []
-        if len(wanted) == len(self.runs):
-            ids, scores = self.ids, self.matrix @ vector
-        else:
-            ids = np.concatenate([self.ids[run.start : run.stop] for run in wanted])
-            scores = np.concatenate([self.matrix[run.start : run.stop] @ vector for run in wanted])
+        ids = np.concatenate([self.ids[start:stop] for start, stop in spans])
+        scores = np.concatenate([self.matrix[start:stop] @ vector for start, stop in spans])
         if k < len(scores):
             best = np.argpartition(-scores, k)[:k]
             ids, scores = ids[best], scores[best]
@@ -99,24 +102,28 @@ class Vectors:
         if not rows:
             return
         gone = {document for _, document in rows}
-        old = self._snapshot
-        kept = [run for run in old.runs if run.document not in gone]
-        if len(kept) < len(old.runs):
-            # New arrays: readers may still hold the old ones.
-            count = sum(run.stop - run.start for run in kept)
-            matrix = np.empty((count, self.dimension), np.float32)
-            ids = np.empty(count, np.int64)
-            runs = []
-            start = 0
-            for run in kept:
-                stop = start + run.stop - run.start
-                matrix[start:stop] = old.matrix[run.start : run.stop]
-                ids[start:stop] = old.ids[run.start : run.stop]
-                runs.append(replace(run, start=start, stop=stop))
-                start = stop
-            self._rows, self._ids = matrix, ids
-            self._snapshot = Snapshot(ids, matrix, tuple(runs))
+        runs = tuple(run for run in self._snapshot.runs if run.document not in gone)
+        self._snapshot = replace(self._snapshot, runs=runs)
+        if sum(run.stop - run.start for run in runs) < _SPARSE * len(self._snapshot.ids):
+            self._close_gaps()
         self._last_removal = rows[-1][0]
+
+    def _close_gaps(self) -> None:
+        # New arrays: readers may still hold the old ones.
+        old = self._snapshot
+        count = sum(run.stop - run.start for run in old.runs)
+        matrix = np.empty((count, self.dimension), np.float32)
+        ids = np.empty(count, np.int64)
+        runs: list[Run] = []
+        start = 0
+        for run in old.runs:
+            stop = start + run.stop - run.start
+            matrix[start:stop] = old.matrix[run.start : run.stop]
+            ids[start:stop] = old.ids[run.start : run.stop]
+            runs.append(replace(run, start=start, stop=stop))
+            start = stop
+        self._rows, self._ids = matrix, ids
+        self._snapshot = Snapshot(ids, matrix, tuple(runs))
 
     def _read_new(self, db: sqlite_utils.Database) -> None:
         cursor = db.execute(
@@ -134,7 +141,7 @@ class Vectors:
             self._rows[count:stop] = packed.reshape(len(rows), self.dimension)
             self._ids[count:stop] = [row[0] for row in rows]
             for document, group in itertools.groupby(row[1] for row in rows):
-                if not runs or runs[-1].document != document:
+                if not runs or runs[-1].document != document or runs[-1].stop != count:
                     runs.append(_run(db, document, count))
                 count += sum(1 for _ in group)
                 runs[-1] = replace(runs[-1], stop=count)
@@ -150,6 +157,17 @@ class Vectors:
         ids = np.empty(capacity, np.int64)
         rows[:used], ids[:used] = self._rows[:used], self._ids[:used]
         self._rows, self._ids = rows, ids
+
+
+def _spans(runs: Iterable[Run]) -> list[tuple[int, int]]:
+    """The rows of all runs as few (start, stop) as possible."""
+    spans: list[tuple[int, int]] = []
+    for run in runs:
+        if spans and spans[-1][1] == run.start:
+            spans[-1] = (spans[-1][0], run.stop)
+        else:
+            spans.append((run.start, run.stop))
+    return spans
 
 
 def _run(db: sqlite_utils.Database, document: int, start: int) -> Run:
