@@ -1,0 +1,34 @@
+"""What is said, without a model, when there is nothing to answer from. Always the truth, and why."""
+
+from collections.abc import Sequence
+
+from app.records import Document
+
+
+def nothing_found(documents: Sequence[Document], *, limited: bool) -> str:
+    """The answer when no passage was found.
+
+    Args:
+        documents: those that were searched, whatever their status.
+        limited: whether the user chose them out of more.
+    """
+    if not documents:
+        return "Nothing in your documents: there are none yet. Add a file, then ask again."
+    unread = sum(document.status not in ("ready", "failed") for document in documents)
+    failed = sum(document.status == "failed" for document in documents)
+    if unread == len(documents):
+        return f"Nothing in your documents can be searched yet: {_being_read(unread)}. Ask again in a moment."
+    if failed == len(documents):
+        those = "The chosen documents" if limited else "Your documents"
+        return f"{those} could not be read, so there is nothing to answer from. Their entries say why."
+    where = "the chosen documents" if limited else "your documents"
+    text = f"Nothing in {where} matches this question."
+    if unread:
+        text += f" But {_being_read(unread)}; ask again in a moment."
+    if failed:
+        text += f" {failed} could not be read." if failed > 1 else " One of them could not be read."
+    return text
+
+
+def _being_read(count: int) -> str:
+    return "one is still being read" if count == 1 else f"{count:,} are still being read"

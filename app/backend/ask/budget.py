@@ -1,0 +1,84 @@
+"""How much a model is given to read: what fits its context window, and what it can take in.
+
+Sizes are tokens of the chat model. A model below a thousand million parameters is tiny: it gets a
+few sentences. On a processor the first token of a long prompt takes long, so there the passages
+are also bounded by the prefill speed that this machine has shown.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.backend.ask.retrieval import Candidate
+
+TINY_BELOW = 1_000_000_000
+TINY_SENTENCES = 2
+# What a person waits for the first token, in seconds.
+_PATIENCE = 6.0
+_LEAST_READING = 600
+_MOST_READING = 6_000
+_UNMEASURED_READING = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Tokens of the context window: for passages, and for the answer."""
+
+    passages: int
+    answer: int
+
+
+class Pace:
+    """Prefill speed of each model on this machine, as measured by the answers so far."""
+
+    def __init__(self) -> None:
+        self._speeds: dict[str, float] = {}
+
+    def measured(self, model_sha256: str, tokens: int, milliseconds: float) -> None:
+        """An answer computed `tokens` of its prompt in `milliseconds`."""
+        if tokens >= 100 and milliseconds > 0:
+            self._speeds[model_sha256] = tokens / milliseconds * 1000
+
+    def reading(self, model_sha256: str, *, on_gpu: bool) -> int:
+        """How many tokens of passages this model reads while a person waits."""
+        speed = self._speeds.get(model_sha256)
+        if speed is None:
+            return _MOST_READING if on_gpu else _UNMEASURED_READING
+        return int(min(max(speed * _PATIENCE, _LEAST_READING), _MOST_READING))
+
+
+def room(context_length: int, fixed: int, answer_tokens: int, reading: int) -> Room:
+    """Share the context window out.
+
+    Args:
+        fixed: tokens of the prompt without passages.
+        answer_tokens: the longest answer wanted; a small window keeps half for the passages.
+        reading: the most tokens of passages wanted.
+    """
+    free = max(context_length - fixed, 0)
+    answer = min(answer_tokens, max(free // 2, min(free, 1)))
+    return Room(passages=min(free - answer, reading), answer=answer)
+
+
+def fitting(
+    candidates: Sequence[Candidate], tokens: int, cost: Callable[[Candidate], int]
+) -> tuple[bool, ...]:
+    """Which candidates are read: the best first while there is room; a long one may be passed over."""
+    read = []
+    for candidate in candidates:
+        needed = cost(candidate)
+        taken = needed <= tokens
+        if taken:
+            tokens -= needed
+        read.append(taken)
+    return tuple(read)
+
+
+def recent(turns: Sequence[int], tokens: int) -> int:
+    """How many of the latest turns fit in `tokens`; `turns` are their sizes, oldest first."""
+    count = 0
+    for size in reversed(turns):
+        if size > tokens:
+            break
+        tokens -= size
+        count += 1
+    return count

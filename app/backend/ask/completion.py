@@ -1,0 +1,269 @@
+"""Answers for tools that speak the OpenAI API. Nothing of it is stored.
+
+The model name "carrel" answers the last user message from the documents: the text carries [n]
+marks after its sentences and ends with the list of the sources they name. The name of the chat
+model itself is a plain conversation without documents.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from app.backend.ask.absence import nothing_found
+from app.backend.ask.brief import Preparation
+from app.backend.ask.prompt import Turn
+from app.backend.ask.writing import Writing
+from app.database.documents import Documents
+from app.errors import InvalidRequestError, NotFoundError
+from app.events import Delta
+from app.records import Citation, Source, Usage
+from app.serving.engine import Engine
+from app.serving.generation import ChatMessage, End, EndReason, Generation, Sampling
+from app.serving.models import Models
+
+CARREL = "carrel"
+
+# What stands at or after one of these may be the end of a sentence, where a mark may follow.
+_MAYBE_END = re.compile(r"[.!?…。！？\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of the request."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A request for a completion. What is None is as the settings or the model have it.
+
+    `document_ids` limits the answers of "carrel" to these documents.
+    """
+
+    model: str
+    messages: tuple[Said, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    document_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The end of a completion. `sources` are those the answer cites ("carrel" only)."""
+
+    reason: Literal["stop", "length"]
+    usage: Usage
+    sources: tuple[Source, ...] = ()
+
+
+CompletionEvent = Delta | Completed
+
+
+class CompletionService:
+    """Completions with and without documents. Used on the gateway's loop."""
+
+    def __init__(
+        self,
+        *,
+        preparation: Preparation,
+        models: Models,
+        documents: Documents,
+        answer_tokens: int = 400,
+        temperature: float = 0.0,
+    ) -> None:
+        """`answer_tokens` and `temperature` hold where a request does not say otherwise."""
+        self._preparation = preparation
+        self._models = models
+        self._documents = documents
+        self._answer_tokens = answer_tokens
+        self._temperature = temperature
+        self._log = logging.getLogger(__name__)
+
+    def names(self) -> tuple[str, ...]:
+        """What a request can name: "carrel", then the models."""
+        return (CARREL, *(model.name for model in self._models.describe()))
+
+    async def complete(
+        self, user_id: str, request: CompletionRequest, *, trace_id: str
+    ) -> AsyncGenerator[CompletionEvent, None]:
+        """Answer: Deltas, then one Completed unless it raises. Closing the iterator stops it.
+
+        Raises (before the first event):
+            InvalidRequestError: there is no question.
+            NotFoundError: no such model or document.
+            ContextOverflowError: the messages do not fit in the model's context window.
+            ModelError: there is no chat model, or it is busy.
+        Raises (at any time):
+            DecodeError: the model failed.
+        """
+        carrel = request.model == CARREL
+        events = self._from_documents(user_id, request) if carrel else self._plain(request)
+        reason = None
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Completed):
+                    reason = event.reason
+                yield event
+        self._log.info("completed", extra={"trace_id": trace_id, "model": request.model, "reason": reason})
+
+    async def _plain(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
+        self._check_name(request.model)
+        engine = await self._models.chat()
+        messages = [ChatMessage(said.role, said.text) for said in request.messages]
+        prompt = await asyncio.to_thread(engine.encode, messages)
+        engine.check(prompt)
+        generation = Generation(
+            prompt,
+            min(self._tokens(request), engine.context_length - len(prompt.tokens)),
+            self._sampling(request),
+            request.stop,
+        )
+        async with aclosing(engine.generate(generation)) as items:
+            async for item in items:
+                if isinstance(item, End):
+                    yield Completed(_reason(item.reason), item.usage)
+                elif item.text:
+                    yield Delta(item.text)
+
+    async def _from_documents(
+        self, user_id: str, request: CompletionRequest
+    ) -> AsyncGenerator[CompletionEvent, None]:
+        question, turns = _question(request.messages)
+        limited = tuple(dict.fromkeys(request.document_ids or ())) or None
+        for document_id in limited or ():
+            await asyncio.to_thread(self._documents.get, user_id, document_id)
+        engine = await self._models.chat()
+        await self._preparation.check(engine, question)
+        brief = await self._preparation.brief(
+            engine,
+            user_id,
+            question,
+            turns=turns,
+            document_ids=limited,
+            sampling=self._sampling(request),
+            answer_tokens=self._tokens(request),
+        )
+        if brief.generation is None:
+            documents = await asyncio.to_thread(self._documents.list, user_id)
+            if limited is not None:
+                documents = tuple(document for document in documents if document.id in limited)
+            yield Delta(nothing_found(documents, limited=limited is not None))
+            yield Completed("stop", Usage(0, 0))
+            return
+        writing = Writing(brief, replace(brief.generation, stop=request.stop))
+        marked = Marked()
+        async with aclosing(writing.events()) as events:
+            async for event in events:
+                text = marked.feed(event.text) if isinstance(event, Delta) else marked.check(event.citations)
+                if text:
+                    yield Delta(text)
+        self._measure(engine, writing)
+        cited = tuple(source for source in brief.sources if source.number in marked.cited)
+        if text := marked.finish() + _listed(cited):
+            yield Delta(text)
+        yield Completed(_reason(writing.reason), writing.usage, cited)
+
+    def _measure(self, engine: Engine, writing: Writing) -> None:
+        if writing.end is not None:
+            computed = writing.usage.prompt_tokens - writing.usage.cached_tokens
+            self._preparation.pace.measured(engine.model.sha256, computed, writing.end.prefill_ms)
+
+    def _check_name(self, name: str) -> None:
+        described = self._models.describe()
+        if any(model.kind == "embedding" and model.name == name for model in described):
+            raise InvalidRequestError(f"{name} makes vectors; it cannot answer.")
+        if all(model.name != name for model in described):
+            raise NotFoundError(f"There is no model called {name[:100]!r}; ask /v1/models for the names.")
+
+    def _tokens(self, request: CompletionRequest) -> int:
+        return request.max_tokens or self._answer_tokens
+
+    def _sampling(self, request: CompletionRequest) -> Sampling:
+        plain = Sampling(temperature=self._temperature)
+        chosen = {
+            name: value
+            for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")
+            if (value := getattr(request, name)) is not None
+        }
+        return replace(plain, **chosen)
+
+
+class Marked:
+    """Puts [n] after each supported sentence while the text streams.
+
+    Text goes out as soon as no mark can come before it any more: up to the first place where a
+    sentence may end.
+    """
+
+    def __init__(self) -> None:
+        self.cited: set[int] = set()
+        self._waiting = ""
+        self._given = 0
+
+    def feed(self, text: str) -> str:
+        """Take the next text; return what can go out."""
+        self._waiting += text
+        found = _MAYBE_END.search(self._waiting)
+        return self._give(found.start() if found else len(self._waiting))
+
+    def check(self, citations: Sequence[Citation]) -> str:
+        """Take the checks of sentences that ended; return what can go out, with their marks."""
+        given = ""
+        for citation in citations:
+            given += self._give(max(citation.end - self._given, 0))
+            if citation.source is not None:
+                self.cited.add(citation.source)
+                given += f" [{citation.source}]"
+        found = _MAYBE_END.search(self._waiting)
+        return given + self._give(found.start() if found else len(self._waiting))
+
+    def finish(self) -> str:
+        """There is no more text and no more check: return the rest."""
+        return self._give(len(self._waiting))
+
+    def _give(self, length: int) -> str:
+        given, self._waiting = self._waiting[:length], self._waiting[length:]
+        self._given += len(given)
+        return given
+
+
+def _question(messages: Sequence[Said]) -> tuple[str, tuple[Turn, ...]]:
+    """The last user message, and the questions and answers before it."""
+    turns = []
+    asked: str | None = None
+    last = max((number for number, said in enumerate(messages) if said.role == "user"), default=-1)
+    for said in messages[: max(last, 0)]:
+        if said.role == "user":
+            asked = said.text
+        elif said.role == "assistant" and asked is not None:
+            turns.append(Turn(asked, said.text))
+            asked = None
+    if last < 0 or not messages[last].text.strip():
+        raise InvalidRequestError("There is no question: the last user message is empty.")
+    return messages[last].text.strip(), tuple(turns)
+
+
+def _listed(sources: Sequence[Source]) -> str:
+    if not sources:
+        return ""
+    lines = []
+    for source in sources:
+        passage = source.passage
+        page = f", page {passage.page}" if passage.paged else ""
+        lines.append(f"[{source.number}] {passage.document_name}{page}")
+    return "\n\nSources:\n" + "\n".join(lines)
+
+
+def _reason(reason: EndReason) -> Literal["stop", "length"]:
+    return "length" if reason == "length" else "stop"

@@ -1,0 +1,135 @@
+"""The sentences of the passages found that most likely answer the question.
+
+A very small model is a poor reader of pages: it answers from one or two sentences or not at all.
+So its reading is done for it here: each sentence is scored by its meaning (cosine with the
+question), its rarer words in common with the question, the rank of its passage, and whether it
+holds the kind of thing asked for (a number, a date, a name).
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.backend.ask.retrieval import Candidate, Vector
+from app.backend.ask.sentences import split
+from app.backend.ask.wording import content_words, wording
+
+_WORDS_WEIGHT = 0.5
+_PASSAGE_WEIGHT = 0.5
+_KIND_WEIGHT = 0.15
+_RANK_COST = 0.02
+# A word that stands in the heading above counts as if it were half in the sentence.
+_HEADING_SHARE = 0.5
+_SHORTEST = 3
+
+_QUANTITY = re.compile(
+    r"\bhow (?:much|many|long|big|large|old|far|often|high|tall|wide|heavy|small|late|early)\b"
+    r"|\b(?:what|which) (?:is |are |was |were )?(?:the )?(?:\w+ )?"
+    r"(?:amount|price|cost|size|number|sum|rate|percentage|length|fee|rent|deposit|salary|area)\b"
+    r"|\bwhat (?:does|do|did) .* cost\b",
+    re.IGNORECASE,
+)
+_TIME = re.compile(
+    r"\bwhen\b|\b(?:what|which) (?:date|day|month|year|time|hours)\b|\bwhat are the .*hours\b", re.IGNORECASE
+)
+_PERSON = re.compile(r"\bwho(?:m|se)?\b|\bname of\b", re.IGNORECASE)
+_PLACE = re.compile(r"\bwhere\b|\baddress\b|\bin which (?:city|town|country|street|place)\b", re.IGNORECASE)
+_DATE = re.compile(
+    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
+    r"|\b(?:day|week|month|year|noon|midnight|o['’]clock|morning|evening|immediately|end of)\b"
+    r"|\d{1,2}[:.]\d{2}"
+    r"|\b(?:19|20)\d\d\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"\b[A-ZÄÖÜ][\w'’.-]+(?: (?:von|van|de|der|di|da))? [A-ZÄÖÜ][\w'’-]+")
+_PROPER = re.compile(r"(?<=[\w,;] )[A-ZÄÖÜ][\w'’-]{2,}")
+_RUNNING_HEAD = re.compile(r"\bpage \d+ of \d+\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """A sentence of a candidate's passage: candidates[candidate].passage.text[start:end]."""
+
+    candidate: int
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+def sentences(candidates: Sequence[Candidate]) -> list[Extract]:
+    """Every sentence of the candidates that says something (no headings, no running heads), unscored.
+
+    `text` has the line ends of the page taken out.
+    """
+    found = []
+    for number, candidate in enumerate(candidates):
+        passage = candidate.passage
+        for start, end in split(passage.text, wrapped=True):
+            text = " ".join(passage.text[start:end].split())
+            if len(text.split()) < _SHORTEST or _RUNNING_HEAD.search(text) or _heads(text, passage.heading):
+                continue
+            found.append(Extract(number, start, end, text, 0.0))
+    return found
+
+
+def ranked(
+    question: str,
+    candidates: Sequence[Candidate],
+    extracts: Sequence[Extract],
+    similarities: Sequence[float],
+) -> list[Extract]:
+    """The extracts with their scores, best first.
+
+    Args:
+        similarities: cosine of each extract with the question; zeros where unknown.
+    """
+    asked = frozenset(content_words(question))
+    worded = [frozenset(content_words(extract.text)) for extract in extracts]
+    headed = [frozenset(content_words(candidate.passage.heading or "")) for candidate in candidates]
+    counts = Counter(word for words in worded for word in words)
+    weights = {word: math.log(1 + len(extracts) / (1 + counts[word])) for word in asked}
+    whole = sum(weights.values()) or 1.0
+    scored = []
+    for extract, words, similarity in zip(extracts, worded, similarities, strict=True):
+        candidate = candidates[extract.candidate]
+        common = sum(weights[word] for word in asked & words)
+        common += _HEADING_SHARE * sum(weights[word] for word in (asked & headed[extract.candidate]) - words)
+        score = similarity + _WORDS_WEIGHT * common / whole
+        score += _PASSAGE_WEIGHT * candidate.similarity - _RANK_COST * extract.candidate
+        score += _KIND_WEIGHT * fits(question, extract.text)
+        scored.append(Extract(extract.candidate, extract.start, extract.end, extract.text, score))
+    return sorted(scored, key=lambda extract: -extract.score)
+
+
+def cosines(vector: Vector, vectors: Sequence[Vector]) -> list[float]:
+    """Cosine of each of `vectors` with `vector`; all have unit length."""
+    if not vectors:
+        return []
+    return [float(value) for value in np.stack(vectors) @ vector]
+
+
+def fits(question: str, sentence: str) -> bool:
+    """Whether the sentence holds the kind of thing the question asks for."""
+    if _QUANTITY.search(question):
+        return bool(wording(sentence).numbers)
+    if _TIME.search(question):
+        return _DATE.search(sentence) is not None
+    if _PERSON.search(question):
+        return _NAME.search(sentence) is not None
+    if _PLACE.search(question):
+        return _PROPER.search(sentence) is not None
+    return False
+
+
+def _heads(text: str, heading: str | None) -> bool:
+    """Whether the sentence is only the heading (or its last part), as it stands on the page."""
+    if not heading:
+        return False
+    letters = "".join(filter(str.isalnum, text)).casefold()
+    return "".join(filter(str.isalnum, heading)).casefold().endswith(letters)

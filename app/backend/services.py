@@ -1,0 +1,140 @@
+"""The backend as one value: everything the gateway needs, built once by `main`.
+
+Order matters at both ends: what a crash left is put right before anything is answered, and
+answers are ended and stored before the worker and the models go.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.backend.accounts import Accounts
+from app.backend.ask.brief import Preparation
+from app.backend.ask.completion import CompletionService
+from app.backend.ask.retrieval import Retriever
+from app.backend.ask.service import AskService
+from app.backend.conversations import ConversationService
+from app.backend.documents.indexing import Indexer
+from app.backend.documents.service import DocumentService
+from app.backend.feed import Feed
+from app.backend.models import ModelService
+from app.backend.queue.service import QueueService
+from app.backend.queue.worker import Worker
+from app.backend.status import StatusService
+from app.cache.embeddings import EmbeddingCache
+from app.cache.sessions import Sessions
+from app.database.connection import Database
+from app.database.documents import Documents
+from app.database.jobs import Jobs
+from app.database.messages import Conversations, Messages
+from app.database.search import Search
+from app.database.users import Users
+from app.serving.models import Models
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """All services of one profile. Used on the gateway's loop."""
+
+    ask: AskService
+    completions: CompletionService
+    documents: DocumentService
+    conversations: ConversationService
+    accounts: Accounts
+    models: ModelService
+    status: StatusService
+    feed: Feed
+    worker: Worker
+
+    async def start(self) -> None:
+        """Put right what a crash left and begin to work. Call once, on the gateway's loop.
+
+        Raises:
+            StorageError: the database cannot be read or written.
+        """
+        if interrupted := await self.ask.start():
+            _log.info("answers interrupted", extra={"answers": interrupted})
+        await self.documents.sweep(await self.accounts.local_user())
+        await self.worker.start()
+
+    async def close(self) -> None:
+        """End answers, the worker and the feed. What it was built from stays open. Idempotent."""
+        closing: tuple[Callable[[], Awaitable[None]], ...] = (
+            self.ask.close,
+            self.worker.close,
+            self.documents.close,
+        )
+        for close in closing:
+            try:
+                await close()
+            except Exception:
+                _log.exception("a part of the backend did not close cleanly")
+        self.feed.close()
+
+
+def build(
+    *,
+    database: Database,
+    embeddings: EmbeddingCache,
+    sessions: Sessions,
+    models: Models,
+    feed: Feed,
+    uploads: Path,
+    profile: Path,
+    version: str,
+    answer_tokens: int = 400,
+    temperature: float = 0.0,
+) -> Backend:
+    """Build the backend from the open parts below it; who passes them closes them afterwards.
+
+    Args:
+        feed: the one that `models` already publishes to.
+        uploads: the folder of files that came by upload.
+        profile: the profile's folder, shown in /health.
+        answer_tokens: the longest answer where a question does not say otherwise.
+        temperature: of the sampling, likewise.
+    """
+    documents = Documents(database)
+    conversations = Conversations(database)
+    queue = QueueService(Jobs(database))
+    retriever = Retriever(Search(database), embeddings, models)
+    preparation = Preparation(retriever)
+    accounts = Accounts(Users(database), sessions)
+    indexer = Indexer(documents, embeddings, models.embedder, feed)
+    return Backend(
+        ask=AskService(
+            retriever=retriever,
+            preparation=preparation,
+            models=models,
+            documents=documents,
+            conversations=conversations,
+            messages=Messages(database),
+            feed=feed,
+            answer_tokens=answer_tokens,
+            temperature=temperature,
+        ),
+        completions=CompletionService(
+            preparation=preparation,
+            models=models,
+            documents=documents,
+            answer_tokens=answer_tokens,
+            temperature=temperature,
+        ),
+        documents=DocumentService(documents, feed, uploads=uploads, wake=queue.wake, cancel=queue.cancel),
+        conversations=ConversationService(conversations, feed),
+        accounts=accounts,
+        models=ModelService(models),
+        status=StatusService(
+            accounts=accounts,
+            database=database,
+            documents=documents,
+            models=models,
+            profile=str(profile),
+            version=version,
+        ),
+        feed=feed,
+        worker=Worker(queue, indexer, documents, feed),
+    )
