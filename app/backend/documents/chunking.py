@@ -77,9 +77,9 @@ class Chunker:
         Headings that follow each other without text between them begin one section.
         """
         start = 0
-        for heading in page.headings:
+        for place, heading in enumerate(page.headings):
             before = page.text[start : heading.start]
-            running_head = start == 0 and self._count(before) <= _RUNNING_HEAD_TOKENS
+            running_head = place == 0 and self._count(before) <= _RUNNING_HEAD_TOKENS
             if before.strip() and not running_head and not self._only_headings(before):
                 yield start, heading.start
                 start = heading.start
