@@ -1,0 +1,1 @@
+"""The talk: questions as headings, answers as text whose sentences name their passages."""

@@ -1,0 +1,186 @@
+"""Where a question is typed."""
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPalette, QTextOption
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+
+from app.ui.controls import Button
+from app.ui.paint import rounded, shadow
+from app.ui.theme import Radius, Size, Space, Theme
+
+_MOST_LINES = 7
+_SHADOW = 24
+ALL_DOCUMENTS = "All documents"
+
+
+class Composer(QWidget):
+    """Takes a question. Knows nothing of answering it.
+
+    Signals:
+        asked: the user sent a question (stripped, never empty).
+        stop_asked: the user wants the answer to end.
+        scope_cleared: ask all documents again.
+        add_asked: the user wants to add files.
+    """
+
+    asked = Signal(str)
+    stop_asked = Signal()
+    scope_cleared = Signal()
+    add_asked = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+        self._running = False
+        self.question = QuestionBox(theme)
+        self.question.sent.connect(self._send)
+        self.question.textChanged.connect(self._changed)
+        self.question.focus_changed.connect(self.update)
+        self.scope = Button(theme, ALL_DOCUMENTS, kind="pill", hint="Which documents are asked")
+        self.scope.clicked.connect(self.scope_cleared)
+        self.add = Button(theme, "Add files", kind="pill", icon="plus", hint="Add files (Ctrl O)")
+        self.add.clicked.connect(self.add_asked)
+        self.send = Button(theme, kind="send", icon="arrow-up", name="Ask", hint="Ask (Enter)")
+        self.send.clicked.connect(self._press)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(Space.LARGE + _SHADOW, 14 + _SHADOW // 2, 14 + _SHADOW, 10 + _SHADOW)
+        column.setSpacing(10)
+        column.addWidget(self.question)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.scope)
+        row.addWidget(self.add)
+        row.addStretch(1)
+        row.addWidget(self.send)
+        column.addLayout(row)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self._restyle)
+        self._restyle()
+        self._changed()
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    def set_running(self, running: bool) -> None:
+        """While an answer is on its way the button stops it."""
+        self._running = running
+        self.send.set_icon("square" if running else "arrow-up")
+        self.send.setAccessibleName("Stop" if running else "Ask")
+        self.send.setToolTip("Stop (Esc)" if running else "Ask (Enter)")
+        self._changed()
+
+    def set_scope(self, names: list[str] | None) -> None:
+        """Say which documents are asked; None: all."""
+        if not names:
+            self.scope.set_icon(None)
+            self.scope.setText(ALL_DOCUMENTS)
+            self.scope.setToolTip("Every document of the library is asked")
+        else:
+            self.scope.set_icon("x")
+            self.scope.setText(names[0] if len(names) == 1 else f"{len(names)} documents")
+            self.scope.setToolTip("Only these are asked; press to ask all:\n" + "\n".join(names[:12]))
+
+    def give_back(self, question: str) -> None:
+        """Put a question that was not taken back into the box, unless something else is typed."""
+        if not self.question.toPlainText().strip():
+            self.question.setPlainText(question)
+            self.question.selectAll()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        box = QRectF(self.rect()).adjusted(_SHADOW, _SHADOW / 2, -_SHADOW, -_SHADOW)
+        shadow(painter, box, Radius.COMPOSER, self.theme)
+        focused = self.question.hasFocus()
+        border = self.theme.colour("handle" if focused else "line")
+        rounded(painter, box, Radius.COMPOSER, self.theme.colour("sheet"), border)
+
+    def _press(self) -> None:
+        if self._running:
+            self.stop_asked.emit()
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        question = self.question.toPlainText().strip()
+        if question and not self._running:
+            self.question.clear()
+            self.asked.emit(question)
+
+    def _changed(self) -> None:
+        self.send.setEnabled(self._running or bool(self.question.toPlainText().strip()))
+
+    def _restyle(self) -> None:
+        self.setMaximumWidth(self.theme.px(Size.COMPOSER) + 2 * _SHADOW)
+
+
+class QuestionBox(QPlainTextEdit):
+    """Plain text, as high as what is typed. Enter sends, Shift Enter makes a line.
+
+    Signals:
+        sent: Enter was pressed.
+    """
+
+    sent = Signal()
+    focus_changed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setPlaceholderText("Ask about your documents")
+        self.setAccessibleName("Question")
+        self.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAutoFillBackground(False)
+        self.document().setDocumentMargin(0)
+        self.textChanged.connect(self._fit)
+        theme.changed.connect(self._restyle)
+        self._restyle()
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, self.height())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        enter = event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}
+        if enter and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.sent.emit()
+            return
+        super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit()
+
+    def resizeEvent(self, event: object) -> None:
+        super().resizeEvent(event)  # type: ignore[arg-type]
+        self._fit()
+
+    def insertFromMimeData(self, source: object) -> None:
+        # Only words: a pasted picture or file means nothing to a question.
+        self.insertPlainText(source.text())  # type: ignore[attr-defined]
+
+    def _fit(self) -> None:
+        line = self.fontMetrics().lineSpacing()
+        # A plain text edit measures its document in lines, wrapped ones counted.
+        lines = max(1, int(self.document().size().height()))
+        shown = min(lines, _MOST_LINES)
+        self.setFixedHeight(shown * line + 4)
+        more = lines > _MOST_LINES
+        policy = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(policy.ScrollBarAsNeeded if more else policy.ScrollBarAlwaysOff)
+
+    def _restyle(self) -> None:
+        self.setFont(self._theme.font("answer"))
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
+        palette.setColor(QPalette.ColorRole.Text, self._theme.colour("ink"))
+        palette.setColor(QPalette.ColorRole.PlaceholderText, self._theme.colour("ink3"))
+        self.setPalette(palette)
+        self._fit()

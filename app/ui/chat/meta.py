@@ -1,0 +1,116 @@
+"""The calm numbers under an answer: passages, first word, speed, and where the time went."""
+
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from app.records import Message, Timings
+from app.ui.controls import Line
+from app.ui.theme import Size, Theme
+
+_HOPS = (
+    ("question embedded", "embed_ms", "ink3", 0.45),
+    ("passages searched", "search_ms", "ink3", 0.9),
+    ("prompt built", "prompt_ms", "accent", 0.25),
+    ("passages read by the model", "prefill_ms", "accent", 0.55),
+    ("answer written", "decode_ms", "accent", 1.0),
+)
+_LEAST_WIDTH = 3.0
+
+
+class HopBar(QWidget):
+    """A thin bar whose parts are the hops of the question; the tooltip names them."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._parts: list[tuple[str, float, str, float]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+
+    def show_timings(self, timings: Timings) -> None:
+        self._parts = [
+            (name, float(getattr(timings, field)), colour, opacity)
+            for name, field, colour, opacity in _HOPS
+            if getattr(timings, field) > 0
+        ]
+        lines = [f"{name}: {_milliseconds(ms)}" for name, ms, _, _ in self._parts]
+        if timings.total_ms > 0:
+            lines.append(f"in all: {_milliseconds(timings.total_ms)}")
+        self.setToolTip("\n".join(lines))
+        self.setAccessibleName("Where the time went: " + ", ".join(lines))
+        self.setVisible(bool(self._parts))
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        # Higher than it looks: a 6 px target is hard to point at.
+        return QSize(self._theme.px(Size.TRACE_WIDTH), self._theme.line("caption"))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._theme.px(48), self._theme.line("caption"))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        total = sum(ms for _, ms, _, _ in self._parts)
+        if not total:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        bar = QRectF(0, (self.height() - Size.TRACE) / 2, self.width(), Size.TRACE)
+        path = QPainterPath()
+        path.addRoundedRect(bar, Size.TRACE / 2, Size.TRACE / 2)
+        painter.setClipPath(path)
+        painter.fillRect(bar, self._theme.colour("line"))
+        free = bar.width() - _LEAST_WIDTH * len(self._parts)
+        left = bar.left()
+        for _, ms, colour, opacity in self._parts:
+            wide = _LEAST_WIDTH + free * ms / total
+            painter.fillRect(QRectF(left, bar.top(), wide, bar.height()), self._theme.colour(colour, opacity))
+            left += wide
+
+
+class MetaLine(QWidget):
+    """One line in small grey type."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(14)
+        self.passages = Line(theme, role="caption", colour="ink3")
+        self.first = Line(theme, role="caption", colour="ink3")
+        self.speed = Line(theme, role="caption", colour="ink3")
+        self.bar = HopBar(theme)
+        for part in (self.passages, self.first, self.speed):
+            row.addWidget(part)
+            part.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        row.addWidget(self.bar, 1)
+        row.addStretch(1)
+        self.show_passages(0, 0)
+        self._show_times(None, "")
+
+    def show_passages(self, read: int, found: int) -> None:
+        """`read` of `found` passages are in the model's prompt."""
+        self.passages.set_text(f"{read} of {found} passages read" if found else "no passages found")
+
+    def show_message(self, message: Message) -> None:
+        """The numbers of an answer that has ended."""
+        read = sum(source.read for source in message.sources)
+        self.show_passages(read, max(message.found, len(message.sources)))
+        self._show_times(message.timings, message.text)
+
+    def _show_times(self, timings: Timings | None, text: str) -> None:
+        first = timings.first_token_ms if timings else 0.0
+        self.first.set_text(f"first word {first / 1000:.1f} s" if first > 0 else "")
+        self.first.setVisible(first > 0)
+        words = len(text.split())
+        seconds = (timings.decode_ms if timings else 0.0) / 1000
+        speed = words / seconds if seconds > 0 and words > 1 else 0.0
+        self.speed.set_text(f"{speed:.0f} words/s" if speed >= 1 else f"{speed:.1f} words/s")
+        self.speed.setVisible(speed > 0)
+        if timings is None:
+            self.bar.hide()
+        else:
+            self.bar.show_timings(timings)
+
+
+def _milliseconds(ms: float) -> str:
+    return f"{ms:,.0f} ms" if ms >= 1 else "under 1 ms"

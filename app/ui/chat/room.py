@@ -1,0 +1,210 @@
+"""The middle of the window: the open conversation, the welcome, and the composer under both.
+
+Owns what a question goes through: it is sent, its events reach its turn, it is stopped, it comes
+back into the composer when it was not taken.
+"""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.events import Retrieved
+from app.records import Conversation, ConversationDetail, Message, Problem, SearchResult
+from app.ui.bridge import Ask, Bridge
+from app.ui.chat.composer import Composer
+from app.ui.chat.found import Found
+from app.ui.chat.talk import Talk
+from app.ui.chat.turn import Turn
+from app.ui.chat.welcome import Welcome
+from app.ui.places import Place
+from app.ui.theme import Theme
+
+_PASSAGES = 20
+
+
+class ChatRoom(QWidget):
+    """Signals:
+
+    conversation_opened: the Conversation that is shown, or None.
+    place_opened: a Place, and the places it is one of.
+    trouble: a Problem to show above the talk.
+    """
+
+    conversation_opened = Signal(object)
+    place_opened = Signal(object, list)
+    trouble = Signal(object)
+
+    def __init__(self, theme: Theme, bridge: Bridge, sample: tuple[str, str] | None) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self.conversation: Conversation | None = None
+        self.scope: tuple[str, ...] | None = None
+        self._ask: Ask | None = None
+        self._wanted: str | None = None
+        self.welcome = Welcome(theme, sample)
+        self.talk = Talk(theme)
+        self.found = Found(theme)
+        self.composer = Composer(theme)
+        self.stack = QStackedWidget()
+        for part in (self.welcome, self.talk, self.found):
+            self.stack.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.stack, 1)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self.composer, 1_000)
+        row.addStretch(1)
+        column.addLayout(row)
+        self.composer.asked.connect(self.ask)
+        self.composer.stop_asked.connect(self.stop)
+        self.composer.scope_cleared.connect(lambda: self.set_scope(None, []))
+        self.talk.place_opened.connect(self._open_place)
+        self.talk.retry_asked.connect(self._retry)
+        self.found.opened.connect(lambda place: self.place_opened.emit(place, self.found.places))
+
+    @property
+    def asking(self) -> bool:
+        return self._ask is not None
+
+    def new_question(self) -> None:
+        """An empty desk; an answer that is on its way goes on and is kept."""
+        self._leave()
+        self.conversation = None
+        self._wanted = None
+        self.talk.clear()
+        self.stack.setCurrentWidget(self.welcome)
+        self.composer.question.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.conversation_opened.emit(None)
+
+    def open(self, conversation: Conversation) -> None:
+        """Fetch a conversation and show it."""
+        if self.conversation is not None and conversation.id == self.conversation.id:
+            self.stack.setCurrentWidget(self.talk)
+            return
+        self._wanted = conversation.id
+        work = self._bridge.client.conversation(conversation.id)
+        self._bridge.request(work, self._show, self.trouble.emit, owner=self)
+
+    def closed_elsewhere(self, conversation_id: str) -> None:
+        """A conversation was deleted."""
+        if self.conversation is not None and self.conversation.id == conversation_id:
+            self.new_question()
+
+    def renamed(self, conversation: Conversation) -> None:
+        if self.conversation is not None and self.conversation.id == conversation.id:
+            self.conversation = conversation
+            self.conversation_opened.emit(conversation)
+
+    def set_scope(self, ids: list[str] | None, names: list[str]) -> None:
+        """Ask only these documents; None: all."""
+        self.scope = tuple(ids) if ids else None
+        self.composer.set_scope(names if ids else None)
+
+    def ask(self, question: str) -> None:
+        """Send a question in the open conversation, or in a new one."""
+        if self._ask is not None:
+            self.composer.give_back(question)
+            return
+        self.stack.setCurrentWidget(self.talk)
+        turn = self.talk.begin(question)
+        conversation = self.conversation.id if self.conversation else None
+        ask = self._bridge.ask(question, conversation, self.scope)
+        self._ask = ask
+        self.composer.set_running(True)
+        ask.retrieved.connect(lambda event: self._retrieved(ask, turn, event))
+        ask.text.connect(turn.append)
+        ask.checked.connect(turn.check)
+        ask.finished.connect(lambda message: self._finished(ask, turn, message))
+        ask.failed.connect(lambda problem, trace, message: self._failed(ask, turn, problem, trace, message))
+
+    def stop(self) -> None:
+        """End the answer that is on its way."""
+        if self._ask is not None:
+            self._ask.stop()
+
+    def search(self, query: str) -> None:
+        """Show the passages nearest to some words."""
+        self.found.begin(query)
+        self.stack.setCurrentWidget(self.found)
+
+        def arrived(result: SearchResult) -> None:
+            if self.found.query == query:
+                self.found.show_result(result)
+
+        def failed(problem: Problem) -> None:
+            if self.found.query == query:
+                self.found.show_problem(problem)
+
+        work = self._bridge.client.search(query, _PASSAGES, self.scope)
+        self._bridge.request(work, arrived, failed, owner=self)
+
+    def leave_search(self) -> None:
+        if self.stack.currentWidget() is self.found:
+            self.stack.setCurrentWidget(self.talk if self.talk.turns else self.welcome)
+
+    def show_open(self, place: Place | None) -> None:
+        """Mark what points at the place that the reader shows."""
+        self.talk.show_open(place)
+        self.found.show_open(place)
+
+    def _show(self, detail: ConversationDetail) -> None:
+        if self._wanted != detail.conversation.id:
+            return
+        self._leave()
+        self.conversation = detail.conversation
+        self.talk.show_messages(detail.messages)
+        self.stack.setCurrentWidget(self.talk)
+        self.conversation_opened.emit(detail.conversation)
+
+    def _leave(self) -> None:
+        """Stop listening to the answer on its way; it goes on and is stored."""
+        if self._ask is not None:
+            self._ask.blockSignals(True)
+            self._ask = None
+            self.composer.set_running(False)
+
+    def _retrieved(self, ask: Ask, turn: Turn, event: Retrieved) -> None:
+        turn.retrieved(event)
+        if ask is self._ask and (self.conversation is None or self.conversation.id != event.conversation.id):
+            self.conversation = event.conversation
+            self._wanted = event.conversation.id
+            self.conversation_opened.emit(event.conversation)
+
+    def _finished(self, ask: Ask, turn: Turn, message: Message | None) -> None:
+        if message is None:
+            turn.stopped_early()
+        else:
+            turn.show_message(message)
+        self._ended(ask)
+
+    def _failed(self, ask: Ask, turn: Turn, problem: Problem, trace: str, message: Message | None) -> None:
+        if message is not None:
+            turn.show_message(message)
+        turn.fail(problem, trace)
+        if turn.answer_id is None:
+            # Nothing of it was stored: the words must not be lost.
+            self.composer.give_back(turn.question)
+        self._ended(ask)
+
+    def _ended(self, ask: Ask) -> None:
+        if ask is self._ask:
+            self._ask = None
+            self.composer.set_running(False)
+        ask.deleteLater()
+
+    def _retry(self, question: str) -> None:
+        if self._ask is not None:
+            return
+        last = self.talk.turns[-1] if self.talk.turns else None
+        if last is not None and last.question == question and last.answer_id is None:
+            self.talk.remove(last)
+        if self.composer.question.toPlainText().strip() == question:
+            self.composer.question.clear()
+        self.ask(question)
+
+    def _open_place(self, place: Place) -> None:
+        for turn in self.talk.turns:
+            if turn.answer_id == place.answer_id:
+                self.place_opened.emit(place, turn.places)
+                return

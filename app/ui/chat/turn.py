@@ -1,0 +1,265 @@
+"""One question and its answer, in all the states it can be in."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from app.events import Retrieved
+from app.records import Citation, Message, Problem, Source
+from app.ui.chat.answer import AnswerView
+from app.ui.chat.cards import SourceCards
+from app.ui.chat.meta import MetaLine
+from app.ui.controls import Button, Line
+from app.ui.dialogs import words
+from app.ui.icons import paint_icon
+from app.ui.paint import rounded
+from app.ui.places import Place, places_of
+from app.ui.theme import Radius, Size, Space, Theme
+
+_RESERVED_LINES = 3
+_ENDINGS = {
+    "stopped": "Stopped. What was written so far is kept.",
+    "interrupted": "Interrupted: Carrel was closed while this was being written.",
+}
+_NOTHING_FOUND = "Nothing in your documents matches this question."
+
+
+class Turn(QWidget):
+    """Shows one turn. Told of events; knows nothing of where they come from.
+
+    Signals:
+        place_opened: the Place of a chip or card that was pressed.
+        retry_asked: ask this question again.
+        model_asked: choose another model (offered where the model is what failed).
+        link_pressed: the address of a link.
+    """
+
+    place_opened = Signal(object)
+    retry_asked = Signal(str)
+    model_asked = Signal()
+    link_pressed = Signal(str)
+    grown = Signal()
+
+    def __init__(self, theme: Theme, question: str) -> None:
+        super().__init__()
+        self.theme = theme
+        self.question = question
+        self.answer_id: str | None = None
+        self.state = "running"
+        self._sources: tuple[Source, ...] = ()
+        self.heading = words(theme, question, "question")
+        self.heading.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.heading.setAccessibleName(f"Question: {question}")
+        self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
+        self.answer = AnswerView(theme, self._name_of)
+        self.answer.chip_pressed.connect(self._open_chip)
+        self.answer.link_pressed.connect(self.link_pressed)
+        self.answer.grown.connect(self.grown)
+        self.ending: QLabel = words(theme, "", "caption", "ink2")
+        self.failure = Failure(theme)
+        self.failure.retry.clicked.connect(lambda: self.retry_asked.emit(self.question))
+        self.failure.model.clicked.connect(self.model_asked)
+        self.meta = MetaLine(theme)
+        self.copy = Button(theme, kind="tool", icon="copy", name="Copy the answer")
+        self.copy.clicked.connect(self._copy)
+        self.cards = SourceCards(theme)
+        self.cards.opened.connect(self._open_card)
+        self._build()
+        self.answer.hide()
+        self.ending.hide()
+        self.failure.hide()
+        self._meta_row.hide()
+        self.cards.hide()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, Space.SMALL, 0, Space.WIDE)
+        column.setSpacing(0)
+        column.addWidget(self.heading)
+        column.addSpacing(Space.MEDIUM)
+        column.addWidget(self.waiting)
+        column.addWidget(self.answer)
+        column.addWidget(self.ending)
+        column.addWidget(self.failure)
+        self._meta_row = QWidget()
+        row = QHBoxLayout(self._meta_row)
+        row.setContentsMargins(0, Space.HAIR, 0, Space.SMALL)
+        row.setSpacing(Space.SMALL)
+        row.addWidget(self.meta, 1)
+        row.addWidget(self.copy)
+        column.addWidget(self._meta_row)
+        column.addWidget(self.cards)
+        column.addStretch(1)
+
+    @property
+    def places(self) -> list[Place]:
+        """Every place this answer points at, in its order."""
+        return places_of(self._sources, self.answer.citations, self.answer_id)
+
+    @property
+    def content_height(self) -> int:
+        """Height of what is shown, without the room kept below it."""
+        last = next(
+            part
+            for part in (self.cards, self._meta_row, self.failure, self.ending, self.answer, self.waiting)
+            if part.isVisibleTo(self) or part is self.waiting
+        )
+        return last.geometry().bottom() + 1 + Space.WIDE
+
+    def retrieved(self, event: Retrieved) -> None:
+        """The sources are known; the first word is still to come."""
+        self.answer_id = event.answer_id
+        self._show_sources(event.sources, event.found)
+        read = sum(source.read for source in event.sources)
+        if read:
+            self.waiting.set_text(f"Reading {read} {'passage' if read == 1 else 'passages'}…")
+        else:
+            self.waiting.set_text("Thinking…" if event.found else _NOTHING_FOUND)
+        self.grown.emit()
+
+    def append(self, text: str) -> None:
+        if not self.answer.isVisibleTo(self):
+            self.waiting.hide()
+            self.answer.show()
+            self.answer.reserve(_RESERVED_LINES)
+        self.answer.append(text)
+
+    def check(self, citations: Sequence[Citation]) -> None:
+        self.answer.check(citations)
+
+    def show_message(self, message: Message) -> None:
+        """The answer as it was stored: at the end of its stream, or when read again."""
+        self.answer_id = message.id
+        self.state = message.state
+        self.waiting.hide()
+        self._show_sources(message.sources, message.found)
+        self.answer.reserve(0)
+        self.answer.show_answer(message.text, message.citations)
+        self.answer.setVisible(bool(message.text))
+        ending = _ENDINGS.get(message.state, "")
+        if message.state == "complete" and not message.text:
+            ending = "The model gave no answer."
+        self.ending.setText(ending)
+        self.ending.setVisible(bool(ending))
+        self.meta.show_message(message)
+        self.copy.setVisible(bool(message.text))
+        self._meta_row.setVisible(message.state != "running")
+        if message.state == "failed":
+            self.fail(message.error or Problem("error", "This answer failed."), message.trace_id or "")
+        self.grown.emit()
+
+    def fail(self, problem: Problem, trace_id: str) -> None:
+        """There is no complete answer; what there is of it stays."""
+        self.state = "failed"
+        self.waiting.hide()
+        self.answer.reserve(0)
+        self.failure.show_problem(problem, trace_id)
+        self.failure.show()
+        self.grown.emit()
+
+    def stopped_early(self) -> None:
+        """Stopped before anything of it was stored."""
+        self.state = "stopped"
+        self.waiting.hide()
+        self.ending.setText("Stopped before the answer began.")
+        self.ending.show()
+        self.grown.emit()
+
+    def show_open(self, place: Place | None) -> None:
+        """Mark the chip and the card of the place that the reader shows, if it is of this answer."""
+        mine = place is not None and place.answer_id is not None and place.answer_id == self.answer_id
+        number = place.number if mine and place else None
+        citation = place.citation if mine and place else None
+        self.answer.show_open(number, citation)
+        self.cards.show_open(number)
+
+    def copied_text(self) -> str:
+        """The answer with its sources, as it is put on the clipboard."""
+        lines = [self.answer.plain_text(), ""]
+        cited = {citation.source for citation in self.answer.citations}
+        for source in self._sources:
+            if source.number in cited:
+                page = f", page {source.passage.page}" if source.passage.paged else ""
+                lines.append(f"[{source.number}] {source.passage.document_name}{page}")
+        return "\n".join(lines).strip()
+
+    def _show_sources(self, sources: Sequence[Source], found: int) -> None:
+        self._sources = tuple(sources)
+        self.cards.show_sources(sources, found)
+        self.meta.show_passages(sum(source.read for source in sources), max(found, len(sources)))
+        self.copy.hide()
+        self._meta_row.show()
+
+    def _name_of(self, number: int) -> str:
+        for source in self._sources:
+            if source.number == number:
+                page = f", page {source.passage.page}" if source.passage.paged else ""
+                return f"{source.passage.document_name}{page}"
+        return ""
+
+    def _open_chip(self, index: int, number: int) -> None:
+        for place in self.places:
+            if place.citation == index and place.number == number:
+                self.place_opened.emit(place)
+
+    def _open_card(self, number: int) -> None:
+        for place in self.places:
+            if place.number == number:
+                self.place_opened.emit(place)
+                return
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.copied_text())
+        self.copy.set_icon("check")
+        self.copy.setToolTip("Copied")
+        timer = self.startTimer(1_500)
+        self._copied_timer = timer
+
+    def timerEvent(self, event: object) -> None:
+        self.killTimer(self._copied_timer)
+        self.copy.set_icon("copy")
+        self.copy.setToolTip("Copy the answer")
+
+
+class Failure(QWidget):
+    """Why there is no answer, in words; the code and the trace for those who report it."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.message = words(theme, "", "control")
+        self.code = Line(theme, role="small", colour="ink3")
+        self.retry = Button(theme, "Try again", icon="refresh-cw")
+        self.model = Button(theme, "Choose a model…", icon="cpu")
+        column = QVBoxLayout(self)
+        edge = Space.LARGE
+        column.setContentsMargins(edge + Size.ICON + Space.SMALL, Space.MEDIUM, edge, Space.MEDIUM)
+        column.setSpacing(Space.HAIR)
+        column.addWidget(self.message)
+        column.addWidget(self.code)
+        column.addSpacing(Space.HAIR)
+        row = QHBoxLayout()
+        row.setSpacing(Space.SMALL)
+        row.addWidget(self.retry)
+        row.addWidget(self.model)
+        row.addStretch(1)
+        column.addLayout(row)
+
+    def show_problem(self, problem: Problem, trace_id: str) -> None:
+        self.message.setText(problem.message)
+        self.message.setAccessibleName(f"Failed: {problem.message}")
+        self.code.set_text(problem.code + (f" · trace {trace_id[:16]}" if trace_id else ""))
+        self.model.setVisible(problem.code in {"model_unavailable", "model_file_invalid", "context_overflow"})
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        theme = self._theme
+        rounded(painter, QRectF(self.rect()), Radius.CARD, theme.colour("warn_soft"))
+        side = theme.px(Size.ICON)
+        left = Space.LARGE - 2.0
+        if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            left = self.width() - left - side
+        top = Space.MEDIUM + (theme.line("control") - side) / 2
+        paint_icon(painter, "triangle-alert", QRectF(left, top, side, side), theme.colour("warn"))

@@ -1,0 +1,156 @@
+"""The empty desk: a place to drop, a sample to try, or simply what can be asked."""
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.ui.controls import Button, Line
+from app.ui.dialogs import words
+from app.ui.icons import paint_icon
+from app.ui.paint import rounded
+from app.ui.theme import Radius, Size, Space, Theme
+
+_WIDTH = 560
+
+
+class Welcome(QWidget):
+    """Shown while no conversation is open.
+
+    Signals:
+        add_asked: choose files.
+        sample_asked: put the sample on the desk and ask its question.
+    """
+
+    add_asked = Signal()
+    sample_asked = Signal()
+
+    def __init__(self, theme: Theme, sample: tuple[str, str] | None) -> None:
+        super().__init__()
+        self.theme = theme
+        self.greeting = words(theme, "", "greeting")
+        self.greeting.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.below = words(theme, "", "control", "ink2")
+        self.below.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.drop = DropPlace(theme)
+        self.drop.button.clicked.connect(self.add_asked)
+        self.sample = SampleCard(theme, *sample) if sample else None
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        column.addStretch(3)
+        column.addWidget(self.greeting)
+        column.addSpacing(Space.SMALL)
+        column.addWidget(self.below)
+        column.addSpacing(Space.WIDE)
+        column.addWidget(self.drop)
+        column.addSpacing(Space.MEDIUM)
+        if self.sample is not None:
+            column.addWidget(self.sample)
+            self.sample.button.clicked.connect(self.sample_asked)
+        column.addStretch(4)
+        self._inside = QWidget()
+        self._inside.setLayout(column)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(Space.VAST, Space.LARGE, Space.VAST, 0)
+        row.addStretch(1)
+        row.addWidget(self._inside, 1_000)
+        row.addStretch(1)
+        theme.changed.connect(self._restyle)
+        self._restyle()
+        self.show_library(0, 0, 0)
+
+    def show_library(self, files: int, ready: int, passages: int) -> None:
+        """Say what there is to ask."""
+        self.drop.setVisible(files == 0)
+        if self.sample is not None:
+            self.sample.setVisible(files == 0)
+        if files == 0:
+            self.greeting.setText("A quiet place to read")
+            self.below.setText(
+                "Put documents on the desk and ask. Every sentence of an answer shows the page it rests on."
+            )
+        elif ready == 0:
+            self.greeting.setText("Reading your documents")
+            self.below.setText(
+                f"{files} {_files(files)} on the desk. You can ask as soon as the first is read."
+            )
+        else:
+            self.greeting.setText("What would you like to know?")
+            waiting = f", {files - ready} more not ready" if ready < files else ""
+            self.below.setText(f"{ready:,} {_files(ready)} with {passages:,} passages{waiting}")
+
+    def _restyle(self) -> None:
+        self._inside.setMaximumWidth(self.theme.px(_WIDTH))
+
+
+class DropPlace(QWidget):
+    """A dashed place on the desk, with a button for those who do not drag."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.button = Button(theme, "Choose files…")
+        text = words(theme, "Drop files or folders anywhere in this window", "title")
+        text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        kinds = words(theme, "PDF, text and Markdown. They stay on this computer.", "caption", "ink3")
+        kinds.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(Space.WIDE, Space.WIDE + 28 + Space.MEDIUM, Space.WIDE, Space.WIDE)
+        column.setSpacing(Space.HAIR)
+        column.addWidget(text)
+        column.addWidget(kinds)
+        column.addSpacing(Space.MEDIUM)
+        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        dashed(painter, QRectF(self.rect()), self._theme, "handle")
+        at = QRectF(self.width() / 2 - 14, Space.WIDE, 28, 28)
+        paint_icon(painter, "file-plus", at, self._theme.colour("accent"))
+
+
+class SampleCard(QWidget):
+    """The sample document and one question to try."""
+
+    def __init__(self, theme: Theme, name: str, question: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self.button = Button(theme, "Try it")
+        text = QVBoxLayout()
+        text.setSpacing(1)
+        text.addWidget(Line(theme, f"Or ask the sample: “{question}”", role="button"))
+        text.addWidget(Line(theme, name, role="caption", colour="ink3"))
+        row = QHBoxLayout(self)
+        edge = Space.LARGE
+        row.setContentsMargins(
+            edge + Size.ICON_LARGE + Space.MEDIUM, Space.MEDIUM, Space.MEDIUM, Space.MEDIUM
+        )
+        row.setSpacing(Space.MEDIUM)
+        row.addLayout(text, 1)
+        row.addWidget(self.button)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        theme = self._theme
+        rounded(painter, QRectF(self.rect()), Radius.CARD, theme.colour("sheet"), theme.colour("line"))
+        side = Size.ICON_LARGE
+        left = float(Space.LARGE)
+        if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            left = self.width() - left - side
+        paint_icon(
+            painter, "file-text", QRectF(left, (self.height() - side) / 2, side, side), theme.colour("ink2")
+        )
+
+
+def dashed(painter: QPainter, box: QRectF, theme: Theme, colour: str, width: float = 1.5) -> None:
+    """A dashed rounded border: a place where something can be put down."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(theme.colour(colour), width)
+    pen.setDashPattern([4, 4])
+    painter.setPen(pen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), Radius.COMPOSER, Radius.COMPOSER)
+
+
+def _files(number: int) -> str:
+    return "document" if number == 1 else "documents"

@@ -1,0 +1,65 @@
+"""What is done with the conversations: keeping the list up to date, renaming, deleting."""
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from app.records import Conversation
+from app.ui.bridge import Bridge
+from app.ui.conversations.model import ConversationsModel
+from app.ui.dialogs import ask_text, confirm
+from app.ui.theme import Theme
+
+
+class History(QObject):
+    """The conversations and what can be done with them.
+
+    Signals:
+        renamed: the Conversation under its new title.
+        deleted: its id.
+    """
+
+    renamed = Signal(object)
+    deleted = Signal(str)
+
+    def __init__(self, theme: Theme, bridge: Bridge, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._bridge = bridge
+        self._window = parent
+        self.model = ConversationsModel(parent=self)
+        bridge.conversation_changed.connect(self._take)
+        bridge.conversation_removed.connect(self._gone)
+
+    def fetch(self) -> None:
+        """Take the whole list again."""
+        self._bridge.request(
+            self._bridge.client.conversations(), self.model.reset, lambda _: None, owner=self
+        )
+
+    def rename(self, key: str) -> None:
+        """Ask for another title."""
+        conversation = self.model.conversation(key)
+        if conversation is None:
+            return
+        title = ask_text(self._theme, "Rename the conversation", conversation.title, "Rename", self._window)
+        if title and title != conversation.title:
+            work = self._bridge.client.rename_conversation(key, title)
+            self._bridge.request(work, self._take, owner=self)
+
+    def delete(self, key: str) -> None:
+        """Delete a conversation, after asking."""
+        conversation = self.model.conversation(key)
+        if conversation is None:
+            return
+        text = "Its questions and answers are deleted. Your documents stay."
+        if confirm(self._theme, f"Delete “{conversation.title}”?", text, "Delete", self._window):
+            work = self._bridge.client.delete_conversation(key)
+            self._bridge.request(work, lambda _: self._gone(key), owner=self)
+
+    def _take(self, conversation: Conversation) -> None:
+        self.model.put(conversation)
+        self.renamed.emit(conversation)
+
+    def _gone(self, key: str) -> None:
+        self.model.remove(key)
+        self.deleted.emit(key)

@@ -1,0 +1,292 @@
+"""The left pane: the name, a new question, the find box, conversations, the library."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QAction, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+
+from app.records import Document
+from app.ui.controls import Button, Line
+from app.ui.conversations.model import ConversationsModel
+from app.ui.documents.model import DocumentsModel
+from app.ui.icons import icon, paint_icon
+from app.ui.menu import popup
+from app.ui.paint import line_of_text, rounded
+from app.ui.rows import RowList
+from app.ui.theme import Size, Space, Theme
+
+OFFLINE = "Offline · nothing leaves this computer"
+
+
+class Desk(QWidget):
+    """Shows what there is and says what the user wants of it.
+
+    Signals carry ids. `searched` has the words of the find box when Enter was pressed in it.
+    """
+
+    new_asked = Signal()
+    add_asked = Signal()
+    settings_asked = Signal()
+    fold_asked = Signal()
+    searched = Signal(str)
+    conversation_opened = Signal(str)
+    document_opened = Signal(str)
+    scope_chosen = Signal(list)
+    retry_asked = Signal(list)
+    removal_asked = Signal(list)
+    rename_asked = Signal(str)
+    delete_asked = Signal(str)
+
+    def __init__(self, theme: Theme, conversations: ConversationsModel, documents: DocumentsModel) -> None:
+        super().__init__()
+        self.theme = theme
+        self._conversations = conversations
+        self._documents = documents
+        self._sized_by_user = False
+        self.new = Button(theme, "New question", kind="primary", hint="New question (Ctrl N)")
+        self.new.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.new.clicked.connect(self.new_asked)
+        self.find_box = FindBox(theme)
+        self.find_box.textChanged.connect(self._filter)
+        self.find_box.returnPressed.connect(lambda: self.searched.emit(self.find_box.text().strip()))
+        self.talks = RowList(theme, "Conversations", conversations)
+        self.talks.opened.connect(self.conversation_opened)
+        self.talks.menu_asked.connect(self._conversation_menu)
+        self._filtered = QSortFilterProxyModel(self)
+        self._filtered.setSourceModel(documents)
+        self._filtered.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.library = RowList(theme, "Library", self._filtered, several=True)
+        self.library.opened.connect(self.document_opened)
+        self.library.menu_asked.connect(self._document_menu)
+        self._build()
+        for model in (conversations, self._filtered):
+            model.modelReset.connect(self._arrange)
+            model.rowsInserted.connect(self._arrange)
+            model.rowsRemoved.connect(self._arrange)
+        documents.dataChanged.connect(self._count)
+        self._arrange()
+
+    def _build(self) -> None:
+        theme = self.theme
+        column = QVBoxLayout(self)
+        column.setContentsMargins(Space.MEDIUM, Space.MEDIUM, Space.MEDIUM, Space.SMALL)
+        column.setSpacing(Space.SMALL)
+        top = QHBoxLayout()
+        top.setContentsMargins(Space.SMALL, 0, 0, Space.HAIR)
+        top.setSpacing(Space.HAIR)
+        top.addWidget(Brand(theme))
+        top.addStretch(1)
+        settings = Button(theme, kind="tool", icon="settings", name="Settings", hint="Settings (Ctrl ,)")
+        settings.clicked.connect(self.settings_asked)
+        fold = Button(
+            theme, kind="tool", icon="panel-left", name="Fold the desk", hint="Fold the desk (Ctrl B)"
+        )
+        fold.clicked.connect(self.fold_asked)
+        top.addWidget(settings)
+        top.addWidget(fold)
+        column.addLayout(top)
+        column.addWidget(self.new)
+        column.addSpacing(Space.HAIR)
+        column.addWidget(self.find_box)
+        self._build_split(column)
+        self.foot = Foot(theme)
+        column.addWidget(self.foot)
+        self.setMinimumWidth(200)
+        order: list[QWidget] = [self.new, self.find_box, self.talks, self.library]
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)
+
+    def _build_split(self, column: QVBoxLayout) -> None:
+        theme = self.theme
+        library = QWidget()
+        inside = QVBoxLayout(library)
+        inside.setContentsMargins(0, Space.MEDIUM, 0, 0)
+        inside.setSpacing(Space.HAIR)
+        head = QHBoxLayout()
+        head.setContentsMargins(Space.SMALL, 0, 0, 0)
+        head.setSpacing(Space.SMALL)
+        head.addWidget(Line(theme, "Library", role="label", colour="ink3"))
+        head.addStretch(1)
+        self.count = Line(theme, "", role="small", colour="ink3")
+        head.addWidget(self.count)
+        add = Button(theme, kind="tool", icon="plus", name="Add files", hint="Add files (Ctrl O)")
+        add.clicked.connect(self.add_asked)
+        head.addWidget(add)
+        inside.addLayout(head)
+        self.empty = Line(theme, "Drop files anywhere in the window", role="caption", colour="ink3")
+        self.empty.setContentsMargins(Space.SMALL, 0, 0, 0)
+        inside.addWidget(self.empty)
+        inside.addWidget(self.library, 1)
+        self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.setHandleWidth(1)
+        self.split.setChildrenCollapsible(False)
+        self.split.addWidget(self.talks)
+        self.split.addWidget(library)
+        self.split.setStretchFactor(1, 1)
+        self.split.splitterMoved.connect(self._sized)
+        column.addWidget(self.split, 1)
+
+    def focus_find(self) -> None:
+        self.find_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.find_box.selectAll()
+
+    def restore_split(self, talks_height: int) -> None:
+        """The height of the conversations as the user left it; 0: let it follow its content."""
+        if talks_height:
+            self._sized_by_user = True
+            self.split.setSizes([talks_height, max(120, self.split.height() - talks_height)])
+
+    @property
+    def split_height(self) -> int:
+        """0 where the user never moved the line between conversations and library."""
+        return self.split.sizes()[0] if self._sized_by_user else 0
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), self.theme.colour("desk"))
+
+    def _sized(self) -> None:
+        self._sized_by_user = True
+
+    def _filter(self, text: str) -> None:
+        self._conversations.filter(text)
+        self._filtered.setFilterFixedString(text.strip())
+
+    def _arrange(self) -> None:
+        """Give the conversations what they need, up to a little more than half."""
+        self._count()
+        has_talks = self._conversations.rowCount() > 0
+        self.talks.setVisible(has_talks)
+        self.empty.setVisible(self._documents.rowCount() == 0)
+        if has_talks and not self._sized_by_user:
+            whole = self.split.height()
+            wanted = min(self.talks.content_height(), round(whole * 0.55))
+            self.split.setSizes([wanted, whole - wanted])
+
+    def _count(self) -> None:
+        number = self._documents.rowCount()
+        shown = self._filtered.rowCount()
+        if number and shown < number:
+            self.count.set_text(f"{shown:,} of {number:,}")
+        else:
+            self.count.set_text(f"{number:,} {'file' if number == 1 else 'files'}" if number else "")
+
+    def _conversation_menu(self, keys: Sequence[str], at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.addAction(self._action("pencil", "Rename…", lambda: self.rename_asked.emit(keys[0])))
+        menu.addAction(self._action("trash-2", "Delete…", lambda: self.delete_asked.emit(keys[0])))
+        popup(menu, at)
+
+    def _document_menu(self, keys: Sequence[str], at: QPoint) -> None:
+        menu = self.document_menu(list(keys))
+        popup(menu, at)
+
+    def document_menu(self, keys: list[str]) -> QMenu:
+        """What can be done with some documents."""
+        found = [self._documents.document(key) for key in keys]
+        chosen: list[Document] = [document for document in found if document is not None]
+        menu = QMenu(self)
+        if len(chosen) == 1:
+            menu.addAction(self._action("book-open", "Open", lambda: self.document_opened.emit(keys[0])))
+        ready = [document.id for document in chosen if document.status == "ready"]
+        if ready:
+            text = "Ask only this document" if len(ready) == 1 else f"Ask only these {len(ready)} documents"
+            menu.addAction(self._action("message-square-text", text, lambda: self.scope_chosen.emit(ready)))
+        failed = [document.id for document in chosen if document.status == "failed"]
+        if failed:
+            menu.addAction(self._action("refresh-cw", "Try again", lambda: self.retry_asked.emit(failed)))
+        if not menu.isEmpty():
+            menu.addSeparator()
+        text = "Remove…" if len(chosen) == 1 else f"Remove {len(chosen)} documents…"
+        menu.addAction(self._action("trash-2", text, lambda: self.removal_asked.emit(keys)))
+        return menu
+
+    def _action(self, picture: str, text: str, work: object) -> QAction:
+        action = QAction(icon(picture, self.theme.colour("ink2")), text, self)
+        action.triggered.connect(work)
+        return action
+
+
+class Brand(QWidget):
+    """The mark and the name."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setFixedSize(theme.px(96), theme.px(Size.TOOL))
+        self.setAccessibleName("Carrel")
+        theme.changed.connect(lambda: self.setFixedSize(theme.px(96), theme.px(Size.TOOL)))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        side = self._theme.px(Size.ICON_LARGE)
+        mark = QRectF(0, (self.height() - side) / 2, side, side)
+        paint_icon(painter, "carrel", mark, self._theme.colour("accent"))
+        painter.setFont(self._theme.font("brand"))
+        rest = QRectF(side + Space.SMALL, 0, self.width() - side - Space.SMALL, self.height())
+        line_of_text(painter, rest, "Carrel", self._theme.colour("ink"))
+
+
+class FindBox(QLineEdit):
+    """Filters what the desk shows; the shortcut stands in it while it is empty."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setPlaceholderText("Find anything")
+        self.setAccessibleName("Find conversations, documents and passages")
+        self.setClearButtonEnabled(False)
+        self._restyle()
+        theme.changed.connect(self._restyle)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.clear()
+            return
+        super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.text():
+            return
+        painter = QPainter(self)
+        font = self._theme.font("small")
+        painter.setFont(font)
+        wide = painter.fontMetrics().horizontalAdvance("Ctrl K") + 2 * 5
+        tall = self._theme.px(18)
+        key = QRectF(self.width() - wide - 9, (self.height() - tall) / 2, wide, tall)
+        if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            key.moveLeft(9)
+        rounded(painter, key, 4, None, self._theme.colour("line"))
+        line_of_text(painter, key, "Ctrl K", self._theme.colour("ink3"), centred=True)
+
+    def _restyle(self) -> None:
+        self.setFixedHeight(self._theme.px(Size.ROW))
+
+
+class Foot(QWidget):
+    """Where the words go: nowhere, or to who listens at an address."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        row = QHBoxLayout(self)
+        row.setContentsMargins(Space.LARGE + Space.HAIR, Space.HAIR, Space.SMALL, Space.HAIR)
+        self.line = Line(theme, OFFLINE, role="caption", colour="ink3")
+        row.addWidget(self.line)
+
+    def show_address(self, address: str | None) -> None:
+        """None: no listener is on."""
+        self.line.set_text(f"Other tools may ask at {address}" if address else OFFLINE)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        dot = QRectF(Space.SMALL, self.height() / 2 - 3.5, 7, 7)
+        if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+            dot.moveLeft(self.width() - dot.right())
+        rounded(painter, dot, 3.5, self._theme.colour("accent"))

@@ -1,0 +1,1 @@
+"""The page a source stands on, with the passage marked."""

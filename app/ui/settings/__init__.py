@@ -1,0 +1,1 @@
+"""The few settings that the window offers."""

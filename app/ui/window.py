@@ -1,0 +1,385 @@
+"""The window: lays out desk, talk and page, and connects them. What they do is theirs."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QSplitter, QVBoxLayout, QWidget
+
+from app.records import Conversation, Health, Model, Problem
+from app.settings import Settings
+from app.ui.banner import Banner
+from app.ui.bridge import Bridge
+from app.ui.chat.room import ChatRoom
+from app.ui.conversations.history import History
+from app.ui.desk import Desk
+from app.ui.documents.sample import Sample, SampleTrial
+from app.ui.documents.shelf import Shelf
+from app.ui.dropping import DropOverlay, dropped_paths
+from app.ui.links import open_link
+from app.ui.places import Place
+from app.ui.reader.reader import Reader
+from app.ui.settings.dialog import SettingsDialog
+from app.ui.state import StateFile
+from app.ui.theme import Size, Theme
+from app.ui.topbar import TopBar
+
+_SAVE_MS = 600
+
+
+class Window(QMainWindow):
+    """Carrel's main window."""
+
+    def __init__(
+        self, theme: Theme, bridge: Bridge, settings: Settings, state: StateFile, sample: Sample | None = None
+    ) -> None:
+        super().__init__()
+        self.theme = theme
+        self.bridge = bridge
+        self._settings = settings
+        self._state = state
+        self._address: str | None = None
+        self.setWindowTitle("Carrel")
+        self.setMinimumSize(Size.LEAST_WIDTH, Size.LEAST_HEIGHT)
+        self.setAcceptDrops(True)
+        self.history = History(theme, bridge, self)
+        self.shelf = Shelf(theme, bridge, self)
+        self.desk = Desk(theme, self.history.model, self.shelf.model)
+        self.room = ChatRoom(theme, bridge, (sample[0].name, sample[1]) if sample else None)
+        self.reader = Reader(theme, bridge, state.state.zoom)
+        self.banner = Banner(theme)
+        self.top = TopBar(theme)
+        self.chip = self.top.chip
+        self.trial = SampleTrial(bridge, self.shelf, sample) if sample else None
+        self.overlay = DropOverlay(theme, self)
+        self._saving = QTimer(self)
+        self._saving.setSingleShot(True)
+        self._saving.setInterval(_SAVE_MS)
+        self._saving.timeout.connect(self._remember)
+        self._build()
+        self._connect()
+        self._add_shortcuts()
+        self._restore()
+
+    def _build(self) -> None:
+        self.middle = QWidget()
+        column = QVBoxLayout(self.middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.top)
+        column.addWidget(self.banner)
+        column.addWidget(self.room, 1)
+        self.split = QSplitter(Qt.Orientation.Horizontal)
+        self.split.setHandleWidth(1)
+        self.split.setChildrenCollapsible(False)
+        for part in (self.desk, self.middle, self.reader):
+            self.split.addWidget(part)
+        self.split.setStretchFactor(1, 1)
+        self.reader.hide()
+        self.setCentralWidget(self.split)
+
+    def _connect(self) -> None:
+        desk, room, reader, bridge, shelf = self.desk, self.room, self.reader, self.bridge, self.shelf
+        desk.new_asked.connect(self.new_question)
+        desk.add_asked.connect(self.choose_files)
+        desk.settings_asked.connect(self.open_settings)
+        desk.fold_asked.connect(self.toggle_desk)
+        desk.searched.connect(self._search)
+        desk.conversation_opened.connect(self._open_conversation)
+        desk.document_opened.connect(self._open_document)
+        desk.scope_chosen.connect(self._choose_scope)
+        desk.retry_asked.connect(shelf.retry)
+        desk.removal_asked.connect(shelf.remove)
+        desk.rename_asked.connect(self.history.rename)
+        desk.delete_asked.connect(self.history.delete)
+        desk.find_box.textChanged.connect(lambda text: None if text else room.leave_search())
+        self.top.unfold.clicked.connect(self.toggle_desk)
+        room.conversation_opened.connect(self._conversation_opened)
+        room.place_opened.connect(self._open_place)
+        room.trouble.connect(self._show_trouble)
+        room.welcome.add_asked.connect(self.choose_files)
+        if self.trial is not None:
+            room.welcome.sample_asked.connect(self.trial.begin)
+            self.trial.ready.connect(room.ask)
+        room.composer.add_asked.connect(self.choose_files)
+        room.talk.model_asked.connect(self.chip.choose_file)
+        room.talk.link_pressed.connect(lambda address: open_link(self.theme, address, self))
+        reader.closed.connect(self.close_reader)
+        reader.place_shown.connect(room.show_open)
+        reader.retry_asked.connect(lambda key: shelf.retry([key]))
+        reader.removal_asked.connect(lambda key: shelf.remove([key]))
+        self.chip.chosen.connect(self._choose_model)
+        self.banner.retry_asked.connect(bridge.reconnect)
+        bridge.connected.connect(self._connected)
+        bridge.lost.connect(lambda problem: self.banner.show_lost(problem.message))
+        bridge.trouble.connect(self._show_trouble)
+        shelf.changed.connect(self._count)
+        shelf.refused.connect(self.banner.show_notice)
+        bridge.document_changed.connect(reader.document_changed)
+        bridge.document_removed.connect(reader.document_removed)
+        self.history.renamed.connect(room.renamed)
+        self.history.deleted.connect(room.closed_elsewhere)
+        bridge.model_changed.connect(self.chip.show_model)
+        bridge.notice.connect(lambda problem: self.banner.show_notice(problem.message))
+        bridge.window_requested.connect(self.come_forward)
+        self.split.splitterMoved.connect(self._moved)
+        desk.split.splitterMoved.connect(self._moved)
+        reader.page.zoomed.connect(self._moved)
+        self.theme.changed.connect(self._restyle)
+
+    def _add_shortcuts(self) -> None:
+        for keys, work in (
+            ("Ctrl+N", self.new_question),
+            ("Ctrl+K", self._focus_find),
+            ("Ctrl+O", self.choose_files),
+            ("Ctrl+B", self.toggle_desk),
+            ("Ctrl+,", self.open_settings),
+            ("Ctrl+L", self._focus_composer),
+            ("Ctrl++", lambda: self.theme.set_scale(self.theme.scale + 0.1)),
+            ("Ctrl+=", lambda: self.theme.set_scale(self.theme.scale + 0.1)),
+            ("Ctrl+-", lambda: self.theme.set_scale(self.theme.scale - 0.1)),
+            ("Ctrl+0", lambda: self.theme.set_scale(1.0)),
+            ("Escape", self._escape),
+        ):
+            QShortcut(QKeySequence(keys), self).activated.connect(work)
+
+    # What the user does
+
+    def new_question(self) -> None:
+        self.room.new_question()
+        if self._narrow:
+            self.close_reader()
+
+    def choose_files(self) -> None:
+        """Let the user pick files to add."""
+        paths, _ = QFileDialog.getOpenFileNames(
+            self, "Add files", str(Path.home()), "Documents (*.pdf *.txt *.md *.markdown);;All files (*)"
+        )
+        self.shelf.add(paths)
+
+    def open_settings(self) -> None:
+        chat = self.chip.models.get("chat")
+        dialog = SettingsDialog(
+            self.theme,
+            self._settings,
+            self.bridge,
+            model=chat.path if chat else "loading",
+            address=self._address,
+            parent=self,
+        )
+        dialog.model_asked.connect(self.chip.choose_file)
+        dialog.address_changed.connect(self._listening)
+        self.bridge.model_changed.connect(dialog.show_model)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def toggle_desk(self) -> None:
+        """Fold the left pane away, or bring it back."""
+        self.desk.setVisible(not self.desk.isVisible())
+        self.top.unfold.setVisible(not self.desk.isVisible())
+        self._moved()
+
+    def close_reader(self) -> None:
+        self.reader.hide()
+        self.reader.clear()
+        self._arrange()
+        self._focus_composer()
+
+    def come_forward(self) -> None:
+        """Another start of the program asked for this window."""
+        if self.isMinimized():
+            self.showNormal()
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    # What the other parts say
+
+    def _connected(self) -> None:
+        """The other side answers: take everything again."""
+        self.banner.clear_lost()
+        client, request = self.bridge.client, self.bridge.request
+        self.shelf.fetch()
+        self.history.fetch()
+        request(client.models(), self._take_models, owner=self)
+        request(client.health(), self._take_health, owner=self)
+
+    def _take_models(self, models: tuple[Model, ...]) -> None:
+        for model in models:
+            self.chip.show_model(model)
+
+    def _take_health(self, health: Health) -> None:
+        self._listening(health.listening)
+
+    def _listening(self, address: str | None) -> None:
+        self._address = address
+        self.desk.foot.show_address(address)
+
+    def _show_trouble(self, problem: Problem) -> None:
+        if problem.code != "connection_lost":
+            self.banner.show_notice(problem.message, warn=True)
+
+    def _count(self) -> None:
+        documents = self.shelf.model.documents()
+        ready = [document for document in documents if document.status == "ready"]
+        self.room.welcome.show_library(
+            len(documents), len(ready), sum(document.passages for document in ready)
+        )
+
+    def _search(self, query: str) -> None:
+        if query:
+            self.room.search(query)
+
+    def _open_conversation(self, key: str) -> None:
+        conversation = self.history.model.conversation(key)
+        if conversation is not None:
+            self.room.open(conversation)
+            if self._narrow:
+                self.close_reader()
+
+    def _conversation_opened(self, conversation: Conversation | None) -> None:
+        self.top.title.set_text(conversation.title if conversation else "")
+        self.desk.talks.show_open(conversation.id if conversation else None)
+        self.reader.hide()
+        self.reader.clear()
+        self._arrange()
+
+    def _open_document(self, key: str) -> None:
+        document = self.shelf.model.document(key)
+        if document is not None:
+            self._show_reader()
+            self.reader.show_document(document)
+
+    def _open_place(self, place: Place, places: list[Place]) -> None:
+        self._show_reader()
+        self.reader.show_place(place, places)
+
+    def _choose_scope(self, ids: list[str]) -> None:
+        self.room.set_scope(ids, self.shelf.names(ids))
+        self._focus_composer()
+
+    def _choose_model(self, path: str) -> None:
+        self.chip.show_loading(path)
+
+        def chosen(model: Model) -> None:
+            self.chip.show_model(model)
+            self._settings.choose("chat_model", path)
+
+        def failed(problem: Problem) -> None:
+            self.chip.show_failed(problem)
+            self.banner.show_notice(f"{Path(path).name}: {problem.message}", warn=True)
+
+        self.bridge.request(self.bridge.client.choose_chat_model(path), chosen, failed, owner=self)
+
+    def _focus_find(self) -> None:
+        if not self.desk.isVisible():
+            self.toggle_desk()
+        self.desk.focus_find()
+
+    def _focus_composer(self) -> None:
+        self.room.composer.question.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _escape(self) -> None:
+        """What is most in the way goes first: the answer on its way, then the reader."""
+        if self.room.asking:
+            self.room.stop()
+        elif self.reader.isVisible():
+            self.close_reader()
+        else:
+            self.room.leave_search()
+
+    # Its own shape
+
+    @property
+    def _narrow(self) -> bool:
+        return self.width() < Size.NARROW
+
+    def _show_reader(self) -> None:
+        if self.reader.isVisible():
+            return
+        self.reader.show()
+        self._arrange()
+        width = self._state.state.reader_width or Size.READER
+        sizes = self.split.sizes()
+        if not self._narrow:
+            width = min(width, max(280, self.split.width() - sizes[0] - 420))
+            self.split.setSizes([sizes[0], self.split.width() - sizes[0] - width, width])
+
+    def _arrange(self) -> None:
+        """Where there is no room for both, the reader covers the talk."""
+        self.middle.setVisible(not (self._narrow and self.reader.isVisibleTo(self)))
+
+    def _moved(self) -> None:
+        self._saving.start()
+
+    def _restore(self) -> None:
+        kept = self._state.state
+        available = self.screen().availableGeometry()
+        wide = min(kept.width or Size.WINDOW_WIDTH, available.width())
+        tall = min(kept.height or Size.WINDOW_HEIGHT, available.height())
+        self.resize(max(wide, Size.LEAST_WIDTH), max(tall, Size.LEAST_HEIGHT))
+        if kept.x is not None and kept.y is not None and available.contains(kept.x + 40, kept.y + 20):
+            self.move(kept.x, kept.y)
+        if kept.maximised:
+            self.setWindowState(Qt.WindowState.WindowMaximized)
+        desk = kept.desk_width or Size.DESK
+        self.split.setSizes([desk, max(1, self.width() - desk), 0])
+        self.desk.setVisible(not kept.desk_folded)
+        self.top.unfold.setVisible(kept.desk_folded)
+        QTimer.singleShot(0, self.desk, lambda: self.desk.restore_split(kept.desk_split))
+
+    def _remember(self) -> None:
+        changed: dict[str, object] = {
+            "maximised": self.isMaximized(),
+            "desk_folded": not self.desk.isVisibleTo(self),
+            "desk_split": self.desk.split_height,
+            "text_scale": self.theme.scale,
+            "zoom": self.reader.page.zoom,
+        }
+        if not self.isMaximized():
+            changed |= {"x": self.x(), "y": self.y(), "width": self.width(), "height": self.height()}
+        sizes = self.split.sizes()
+        if self.desk.isVisibleTo(self):
+            changed["desk_width"] = sizes[0]
+        if self.reader.isVisibleTo(self) and not self._narrow:
+            changed["reader_width"] = sizes[2]
+        self._state.remember(**changed)
+
+    def _restyle(self) -> None:
+        self._saving.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.overlay.setGeometry(self.rect())
+        self._arrange()
+        if self.isVisible():
+            self._moved()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._saving.stop()
+        self._remember()
+        super().closeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if paths := dropped_paths(event.mimeData()):
+            self.overlay.begin(len(paths))
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.overlay.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.overlay.hide()
+        if paths := dropped_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.shelf.add(paths)

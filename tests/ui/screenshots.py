@@ -1,0 +1,450 @@
+"""Pictures of the window in all its states, drawn with the fake client: python tests/ui/screenshots.py FOLDER [STATE...]
+
+Run it under a display (xvfb-run works). QT_SCALE_FACTOR=2 gives pictures of twice the pixels.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent
+from PySide6.QtWidgets import QApplication
+
+from app.errors import ConnectionLostError
+from app.records import Problem
+from app.settings import Settings
+from app.ui.bridge import Bridge
+from app.ui.state import StateFile
+from app.ui.theme import Theme
+from app.ui.window import Window
+
+_spec = importlib.util.spec_from_file_location("fakes", Path(__file__).with_name("conftest.py"))
+assert _spec is not None and _spec.loader is not None
+fakes = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(fakes)
+
+QUESTION = "How long is the notice period, and when does it start?"
+TEXT = (
+    "Either party may end the lease with **three months’ notice**, given in writing by the third working day of a"
+    " month. The period then runs to the end of the second month after that.\n\nFor the garage there is a separate"
+    " agreement with a notice period of **one month**. Notice by e-mail is usually accepted."
+)
+MARKS = (
+    (
+        "Either party may end the lease with **three months’ notice**, given in writing by the third working day of a month.",
+        1,
+    ),
+    ("The period then runs to the end of the second month after that.", 1),
+    ("The period then runs to the end of the second month after that.", 2),
+    ("For the garage there is a separate agreement with a notice period of **one month**.", 3),
+    ("Notice by e-mail is usually accepted.", None),
+)
+RICH = """## What the drafts say
+
+1. The **rent** is due on the third working day; late payment costs 1 % a month.
+2. *Heating* is billed yearly, see `clause 4.2`:
+   - gas by meter
+   - water by head
+
+> The landlord may not raise the rent within the first twelve months.
+
+| Draft | Rent | Notice |
+|---|---|---|
+| March | 1,240 € | 3 months |
+| June | 1,310 € | 6 months |
+
+```python
+def monthly(rent: float, late: int) -> float:
+    return rent * (1 + 0.01 * late)
+```
+
+The two drafts agree on the deposit. <b>No HTML</b> is read. More at [the ministry](https://example.org/lease).
+"""
+
+
+class Scene:
+    """A window with its fake client, as a test has it."""
+
+    def __init__(self, app: QApplication, choice: str, size: tuple[int, int], scale: float = 1.0) -> None:
+        self.app = app
+        self.folder = tempfile.TemporaryDirectory()
+        self.loop = fakes.LoopThread()
+        self.client = fakes.FakeClient()
+        self.client.loop = self.loop.loop
+        self.theme = Theme(app, choice, scale)  # type: ignore[arg-type]
+        self.bridge = Bridge(self.client, self.loop.submit)
+        root = Path(self.folder.name)
+        sample = (root / "Lease agreement.pdf", "How long is the notice period?")
+        self.size = size
+        settings, state = Settings(root / "settings.json"), StateFile(root / "ui-state.json")
+        self.window = Window(self.theme, self.bridge, settings, state, sample)
+
+    def start(self) -> Window:
+        self.window.resize(*self.size)
+        self.window.show()
+        self.bridge.follow()
+        self.wait(lambda: bool(self.window.chip.models))
+        self.settle()
+        return self.window
+
+    def wait(self, done: Callable[[], bool], seconds: float = 5.0) -> None:
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            self.app.processEvents()
+            time.sleep(0.005)
+
+    def settle(self, seconds: float = 0.3) -> None:
+        self.wait(lambda: False, seconds)
+
+    def close(self) -> None:
+        self.theme._application.styleHints().colorSchemeChanged.disconnect(self.theme._follow)
+        self.bridge.close()
+        self.window.close()
+        self.window.deleteLater()
+        self.loop.close()
+        self.app.processEvents()
+
+
+def furnish(client: Any) -> list[Any]:
+    """The library and the conversations of the sketches."""
+    lease, garage = fakes.a_document("Lease 2023.pdf"), fakes.a_document("Garage agreement.md", pages=1)
+    client.put(
+        lease,
+        garage,
+        fakes.a_document(
+            "Annual report 2025.pdf", status="reading", pages=120, pages_read=74, added_at=fakes.NOW + 2
+        ),
+        fakes.a_document(
+            "scan_0041.pdf",
+            status="failed",
+            error=Problem(
+                "file_encrypted", "The file is protected by a password. Save a copy without one and add that."
+            ),
+            added_at=fakes.NOW + 1,
+        ),
+        fakes.a_document("Warranty heat pump — installation, maintenance and exclusions (final, signed).pdf"),
+        fakes.a_document(
+            "Pump maintenance log 2024.pdf", status="embedding", passages=900, passages_embedded=310
+        ),
+        fakes.a_document("House rules.txt", status="queued"),
+    )
+    sources = [
+        fakes.a_source(1, lease, 4, "§ 7 Termination"),
+        fakes.a_source(2, lease, 5, "§ 7 (2)"),
+        fakes.a_source(3, garage, 1, "Section 3"),
+        *(fakes.a_source(n, lease, n, None, read=False) for n in range(4, 9)),
+    ]
+    client.sources = tuple(sources)
+
+    def answer(question: Any) -> Any:
+        return fakes.an_answer(
+            question, TEXT, sources=tuple(sources), citations=fakes.cited(TEXT, *MARKS), found=11
+        )
+
+    day = 86_400
+    client.talk("How long is the notice period?", (QUESTION, answer))
+    client.talk("Which pumps were replaced in 2024, and by whom", (QUESTION, answer), age=600)
+    client.talk(
+        "Compare the two lease drafts",
+        ("Compare the two lease drafts.", lambda q: fakes.an_answer(q, RICH)),
+        age=9 * day,
+    )
+    client.talk("Warranty terms for the heat pump", (QUESTION, answer), age=9.2 * day)
+    return sources
+
+
+def open_talk(scene: Scene, number: int = 0) -> None:
+    client, window = scene.client, scene.window
+    key = list(client.held_conversations)[number]
+    window.desk.conversation_opened.emit(key)
+    scene.wait(lambda: bool(window.room.talk.turns))
+    scene.settle()
+
+
+def first_start(scene: Scene) -> None:
+    scene.start()
+
+
+def talk(scene: Scene) -> None:
+    furnish(scene.client)
+    scene.start()
+    open_talk(scene)
+
+
+def reader(scene: Scene) -> None:
+    talk(scene)
+    turn = scene.window.room.talk.turns[0]
+    turn.answer.chip_pressed.emit(0, 1)
+    scene.wait(lambda: scene.window.reader.page.has_picture)
+    scene.settle(0.6)
+
+
+def reader_text(scene: Scene) -> None:
+    talk(scene)
+    garage = scene.client.sources[2].passage
+    scene.client.pages[garage.document_id, 1] = (
+        "# Garage\n\n"
+        + "The garage is let apart from the flat. " * 3
+        + garage.text
+        + "\n\n"
+        + "Keys are handed over on the first day. " * 40
+    )
+    scene.window.room.talk.turns[0].answer.chip_pressed.emit(3, 3)
+    scene.settle(0.6)
+
+
+def rich(scene: Scene) -> None:
+    furnish(scene.client)
+    scene.start()
+    open_talk(scene, 2)
+
+
+def streaming(scene: Scene) -> None:
+    sources = furnish(scene.client)
+    forever = asyncio.Event
+    pieces = [TEXT[i : i + 5] for i in range(0, 190, 5)]
+    scene.client.script = fakes.answering(
+        pieces, sources=sources, found=11, before_end=lambda: forever().wait()
+    )
+    scene.start()
+    scene.window.room.ask(QUESTION)
+    scene.wait(lambda: len(scene.window.room.talk.turns[0].answer.markdown) > 150)
+    scene.settle()
+
+
+def waiting(scene: Scene) -> None:
+    sources = furnish(scene.client)
+    forever = asyncio.Event
+    scene.client.script = fakes.answering([], sources=sources, found=11, before_end=lambda: forever().wait())
+    scene.start()
+    scene.window.room.ask(QUESTION)
+    scene.settle(0.5)
+
+
+def stopped(scene: Scene) -> None:
+    streaming(scene)
+    scene.window.room.stop()
+    scene.settle(0.5)
+
+
+def failed(scene: Scene) -> None:
+    furnish(scene.client)
+    scene.client.script = fakes.answering(
+        [],
+        failure=Problem(
+            "context_overflow",
+            "The question needs 3,912 tokens; this model holds 2,048. Shorten it, or choose a model with a longer context.",
+        ),
+    )
+    scene.start()
+    scene.window.room.ask(QUESTION)
+    scene.settle(0.5)
+
+
+def nothing_found(scene: Scene) -> None:
+    furnish(scene.client)
+    scene.client.script = fakes.answering(
+        ["I found nothing about this in your documents."], sources=(), found=0
+    )
+    scene.start()
+    scene.window.room.ask("Who won the chess tournament of 1956?")
+    scene.settle(0.5)
+
+
+def dragging(scene: Scene) -> None:
+    talk(scene)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/tmp/a.pdf"), QUrl.fromLocalFile("/tmp/b.pdf")])
+    event = QDragEnterEvent(
+        QPoint(400, 300),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(scene.window, event)
+    scene.settle(0.1)
+
+
+def indexing(scene: Scene) -> None:
+    for n, (status, done) in enumerate((("reading", 31), ("queued", 0), ("embedding", 120), ("queued", 0))):
+        scene.client.put(
+            fakes.a_document(
+                f"Volume {n + 1}.pdf",
+                status=status,
+                pages=300,
+                pages_read=done,
+                passages=400,
+                passages_embedded=done,
+            )
+        )
+    scene.start()
+
+
+def model_loading(scene: Scene) -> None:
+    scene.client.held_models = (fakes.a_model(loaded=False),)
+    furnish(scene.client)
+    scene.start()
+
+
+def no_model(scene: Scene) -> None:
+    gone = Problem(
+        "model_unavailable", "The model could not be loaded: not enough memory (needs 5.7 GB, 3.1 GB free)."
+    )
+    scene.client.held_models = (fakes.a_model(loaded=False, problem=gone),)
+    furnish(scene.client)
+    scene.client.script = fakes.answering([], failure=gone)
+    scene.start()
+    scene.window.room.ask(QUESTION)
+    scene.settle(0.5)
+
+
+def lost(scene: Scene) -> None:
+    talk(scene)
+    scene.client.reachable = False
+    scene.client.publish(ConnectionLostError("Carrel's other half does not answer."))
+    scene.settle(0.5)
+    scene.window.room.ask("Is this question kept?")
+    scene.settle(0.5)
+
+
+def many(scene: Scene) -> None:
+    scene.client.put(*(fakes.a_document(f"Minutes {n:04}.pdf") for n in range(1_000)))
+    for n in range(200):
+        scene.client.talk(f"Question number {n} about the minutes", age=n * 40_000.0)
+    scene.start()
+
+
+def right_to_left(scene: Scene) -> None:
+    document = fakes.a_document("عقد الإيجار.pdf")
+    scene.client.put(document, fakes.a_document("חוזה שכירות.pdf"))
+    text = "يجوز لأي من الطرفين إنهاء العقد بإشعار مدته **ثلاثة أشهر**. يبدأ الإشعار في أول الشهر. Notice (English) stays left to right."
+    marks = (
+        ("يجوز لأي من الطرفين إنهاء العقد بإشعار مدته **ثلاثة أشهر**.", 1),
+        ("يبدأ الإشعار في أول الشهر.", None),
+    )
+    source = fakes.a_source(1, document, 2, "إنهاء العقد")
+    scene.client.talk(
+        "ما هي مدة الإشعار؟",
+        (
+            "ما هي مدة الإشعار؟",
+            lambda q: fakes.an_answer(
+                q, text, sources=(source,), citations=fakes.cited(text, *marks), found=1
+            ),
+        ),
+    )
+    scene.start()
+    open_talk(scene)
+
+
+def search(scene: Scene) -> None:
+    furnish(scene.client)
+    scene.start()
+    scene.window.desk.find_box.setText("notice")
+    scene.window.room.search("notice period")
+    scene.settle(0.5)
+
+
+def settings(scene: Scene) -> None:
+    talk(scene)
+    scene.window.open_settings()
+    scene.settle(0.5)
+
+
+def model_menu(scene: Scene) -> None:
+    talk(scene)
+    scene.window.chip._open_menu()
+    scene.settle(0.3)
+
+
+def document_menu(scene: Scene) -> None:
+    talk(scene)
+    view = scene.window.desk.library
+    view._ask_menu(view.visualRect(view.model().index(1, 0)).center())
+    scene.settle(0.3)
+
+
+def failed_document(scene: Scene) -> None:
+    talk(scene)
+    failed_one = next(d for d in scene.client.held_documents.values() if d.status == "failed")
+    scene.window.desk.document_opened.emit(failed_one.id)
+    scene.settle(0.3)
+
+
+def keyboard(scene: Scene) -> None:
+    reader(scene)
+    for _ in range(9):
+        scene.window.focusNextChild()
+    scene.settle(0.2)
+
+
+def confirm_removal(scene: Scene) -> None:
+    talk(scene)
+    from PySide6.QtCore import QTimer
+
+    QTimer.singleShot(0, lambda: scene.window.shelf.remove([next(iter(scene.client.held_documents))]))
+    scene.settle(0.4)
+
+
+def file_dialog(scene: Scene) -> None:
+    talk(scene)
+    from PySide6.QtCore import QTimer
+
+    QTimer.singleShot(0, scene.window.choose_files)
+    scene.settle(0.5)
+
+
+ABOVE = {"settings", "model_menu", "document_menu", "confirm_removal", "file_dialog"}
+STATES: dict[str, Callable[[Scene], None]] = {
+    state.__name__: state
+    for state in (
+        first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found, dragging,
+        indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu, document_menu,
+        failed_document, keyboard, confirm_removal, file_dialog,
+    )
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def scene_of(app: QApplication, choice: str, size: tuple[int, int], scale: float) -> Iterator[Scene]:
+    scene = Scene(app, choice, size, scale)
+    try:
+        yield scene
+    finally:
+        scene.close()
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    app = QApplication(sys.argv[:1])
+    chosen = sys.argv[2:] or ["reader:light:1440x900", "reader:dark:1440x900"]
+    for entry in chosen:
+        name, choice, size, *rest = (entry + ":light:1440x900").split(":")[:3] + entry.split(":")[3:]
+        wide, tall = (int(part) for part in size.split("x"))
+        scale = float(rest[0]) if rest else 1.0
+        with scene_of(app, choice, (wide, tall), scale) as scene:
+            STATES[name](scene)
+            if name in ABOVE:
+                picture = scene.window.screen().grabWindow(0)
+            else:
+                picture = scene.window.grab()
+            file = folder / f"{name}-{choice}-{size}{'-' + rest[0] if rest else ''}.png"
+            picture.save(str(file))
+            print(file)
+            for widget in app.topLevelWidgets():
+                if widget is not scene.window and widget.isVisible():
+                    widget.close()
+            app.processEvents()
+
+
+if __name__ == "__main__":
+    main()
