@@ -87,6 +87,8 @@ async def validation_error(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["loc"] == ("body",) and "json" not in request.headers.get("content-type", ""):
         return error_reply("invalid_request", "Send the body as application/json.", 400)
-    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    if first["type"] == "json_invalid":
+        return error_reply("invalid_request", f"The body is not JSON (character {first['loc'][-1]}).", 400)
+    place = ".".join(str(part) for part in first["loc"][1:])  # the first names where it was: body, query
     said = str(first["msg"]).removeprefix("Value error, ")
     return error_reply("invalid_request", f"{place}: {said}" if place else said, 400)
