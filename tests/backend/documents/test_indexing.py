@@ -37,13 +37,8 @@ def test_every_vector_belongs_to_its_passage(open_library, make_pdf):
             await library.settled(added.document.id)
             embedder = library.embedder
 
-            rows = library.database.read(
-                lambda db: list(
-                    db.execute(
-                        "SELECT p.heading, p.text, v.vector FROM passages p JOIN vectors v ON v.passage = p.id"
-                    )
-                )
-            )
+            query = "SELECT p.heading, p.text, v.vector FROM passages p JOIN vectors v ON v.passage = p.id"
+            rows = library.database.read(lambda db: list(db.execute(query)))
 
             assert len(rows) > BATCH_PASSAGES
             for heading, text, vector in rows:

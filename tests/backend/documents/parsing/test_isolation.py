@@ -243,42 +243,8 @@ def test_a_child_has_none_of_the_programs_open_files(tmp_path, hostile):
         (page,) = asyncio.run(read(tmp_path / "a"))
 
     assert "secret" not in page.text
-    assert all(
-        place.startswith(("/dev/null", "pipe:", "socket:", "/proc/", "")) for place in page.text.split("\n")
-    )
-
-
-def test_a_cancelled_reading_ends_its_child(tmp_path, hostile):
-    hostile("hang")
-
-    async def main() -> None:
-        opened = asyncio.Event()
-
-        async def reading() -> None:
-            async with aclosing(isolation.read_file(tmp_path / "a", "text/plain")) as messages:
-                async for _ in messages:
-                    opened.set()
-
-        task = asyncio.create_task(reading())
-        async with asyncio.timeout(60):
-            await opened.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert nobody_left()
-
-    asyncio.run(main())
-
-
-def test_a_reading_cancelled_while_its_child_starts_leaves_no_child(make_pdf):
-    async def main() -> None:
-        task = asyncio.create_task(read(make_pdf(), "application/pdf"))
-        asyncio.get_running_loop().call_soon(task.cancel)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert nobody_left()
-
-    asyncio.run(main())
+    # The library's folder and its database are not there either.
+    assert str(tmp_path) not in page.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
