@@ -13,7 +13,7 @@ from app.cli.program import Desk
 from app.cli.progress import add
 from app.errors import InvalidRequestError
 from app.events import AskEvent, Checked, Delta, Failed, Finished, Retrieved
-from app.records import Addition, Citation, Message, Source
+from app.records import Citation, Message, Source
 
 _NOT_FOUND_MARK = " [not in your documents]"
 
@@ -38,11 +38,17 @@ def ask(context: click.Context, question: str, files: tuple[Path, ...], conversa
     if not question.strip():
         raise InvalidRequestError("The question is empty.")
     with run.open() as desk:
-        chosen = _add(desk, files, run.output) if files else None
-        if chosen == ():
+        if not files:
+            return answer(desk, run, question, conversation_id=conversation, document_ids=None)
+        additions = add(desk, files, run.output)
+        failures(additions, run.output)
+        readable = tuple(a.document.id for a in additions if a.document and a.problem is None)
+        if not readable:
+            run.output.data({"event": "added", "additions": additions})
             run.output.remark("None of the files could be read, so there is nothing to ask about.")
             return 1
-        return answer(desk, run, question, conversation_id=conversation, document_ids=chosen)
+        added = {"event": "added", "additions": additions}
+        return answer(desk, run, question, conversation_id=conversation, document_ids=readable, before=added)
 
 
 def answer(
@@ -52,8 +58,15 @@ def answer(
     *,
     conversation_id: str | None,
     document_ids: tuple[str, ...] | None,
+    before: object = None,
 ) -> int:
-    """Stream one answer and list its sources; returns the exit code."""
+    """Stream one answer and list its sources; returns the exit code.
+
+    Args:
+        before: a JSON value that goes before the first event.
+    Raises:
+        ConnectionLostError: the Carrel that answered ended before the first event.
+    """
     text = _Text(run.output)
     answer_id: str | None = None
     stopping = False
@@ -69,6 +82,8 @@ def answer(
         for event in desk.stream(
             desk.client.ask(question, conversation_id=conversation_id, document_ids=document_ids)
         ):
+            if answer_id is None and before is not None:
+                run.output.data(before)
             run.output.data(line(event))
             match event:
                 case Retrieved():
@@ -92,13 +107,6 @@ def line(event: AskEvent) -> dict[str, object]:
     """The event as one JSON object, its name in "event"."""
     fields: dict[str, object] = msgspec.to_builtins(event)
     return {"event": event.event} | fields
-
-
-def _add(desk: Desk, files: tuple[Path, ...], output: Output) -> tuple[str, ...]:
-    additions: tuple[Addition, ...] = add(desk, files, output)
-    output.data({"event": "added", "additions": additions})
-    failures(additions, output)
-    return tuple(a.document.id for a in additions if a.document and a.problem is None)
 
 
 class _Text:

@@ -11,17 +11,19 @@ from app.cli.ask import ask
 from app.cli.documents import add, documents
 from app.cli.interruption import STOPPED, Interruption
 from app.cli.models import models
-from app.cli.options import Group, run_of
+from app.cli.options import Attempt, Group, run_of
 from app.cli.output import Output
 from app.cli.program import Program
 from app.cli.search import search
 from app.cli.serve import serve, token
 from app.cli.settings import settings
 from app.cli.verify import verify
-from app.errors import AppError
+from app.errors import AppError, ConnectionLostError
 from app.records import Problem
 
 _log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
 
 
 @click.group("carrel", cls=Group, invoke_without_command=True)
@@ -47,17 +49,31 @@ for _command in (ask, add, documents, search, serve, token, settings, models, ve
 
 
 def run(program: Program, arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code. Nothing is raised, no traceback is shown."""
+    """Run one command line; returns the exit code. Nothing is raised, no traceback is shown.
+
+    When the Carrel that did the work ends before anything was printed, the command begins again;
+    it then finds another one to do the work, or does it itself.
+    """
     line = list(sys.argv[1:] if arguments is None else arguments)
-    output = Output(as_json="--json" in line)
     interruption = Interruption()
     interruption.install()
+    for again in range(_ATTEMPTS - 1, -1, -1):
+        attempt = Attempt(program, interruption)
+        try:
+            return _once(line, attempt)
+        except AppError as error:
+            output = attempt.output or Output(as_json="--json" in line)
+            if error.code != ConnectionLostError.code or output.used or not again:
+                output.problem(error.problem, getattr(error, "trace_id", None))
+                return 1
+    raise AssertionError("the last attempt returns")
+
+
+def _once(line: list[str], attempt: Attempt) -> int:
+    output = Output(as_json="--json" in line)
     try:
-        code = carrel.main(line, prog_name="carrel", standalone_mode=False, obj=(program, interruption))
+        code = carrel.main(line, prog_name="carrel", standalone_mode=False, obj=attempt)
         sys.stdout.flush()
-    except AppError as error:
-        output.problem(error.problem, getattr(error, "trace_id", None))
-        return 1
     except click.ClickException as error:
         if not output.as_json:
             error.show()
@@ -72,6 +88,8 @@ def run(program: Program, arguments: Sequence[str] | None = None) -> int:
         return 1
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else 1
+    except AppError:
+        raise
     except Exception:
         _log.exception("the command failed")
         output.problem(Problem("bug", "This is a mistake in Carrel, not yours; its log says more."))

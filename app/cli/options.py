@@ -21,6 +21,15 @@ EPILOGUE = (
 )
 
 
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a command line; `output` is set once its options are understood."""
+
+    program: Program
+    interruption: Interruption
+    output: Output | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of the program: what was asked for on the line, and what it works with."""
@@ -39,15 +48,16 @@ class Run:
 
 def run_of(context: click.Context) -> Run:
     """The run that `context` belongs to, with the shared options as they were given."""
-    program, interruption = context.find_root().obj
+    attempt: Attempt = context.find_root().obj
     kept = {name: context.meta.get(_KEPT + name) for name in ("as_json", "profile", "model", "verbose")}
+    attempt.output = Output(as_json=bool(kept["as_json"]))
     return Run(
-        program=program,
-        interruption=interruption,
+        program=attempt.program,
+        interruption=attempt.interruption,
         profile=paths.profile(kept["profile"]),
         model=kept["model"].expanduser().absolute() if kept["model"] else None,
         verbose=bool(kept["verbose"]),
-        output=Output(as_json=bool(kept["as_json"])),
+        output=attempt.output,
     )
 
 

@@ -20,10 +20,14 @@ _WIDTH_IN_A_PIPE = 200
 
 
 class Output:
-    """stdout and stderr of one run. With `as_json` only `data` reaches stdout."""
+    """stdout and stderr of one run. With `as_json` only `data` reaches stdout.
+
+    `used` says whether anything was printed on stdout by now.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+        self.used = False
 
     @cached_property
     def console(self) -> "Console":
@@ -44,12 +48,14 @@ class Output:
     def data(self, value: object) -> None:
         """One JSON value on its own line; nothing unless --json was given."""
         if self.as_json:
+            self.used = True
             click.echo(msgspec.json.encode(value).decode())
             sys.stdout.flush()
 
     def text(self, text: str = "", *, end: str = "\n", dim: bool = False) -> None:
         """Text for a person; nothing if --json was given."""
         if not self.as_json:
+            self.used = True
             clean = plain(text)
             click.echo(click.style(clean, dim=True) if dim else clean, nl=False)
             click.echo(end, nl=False)

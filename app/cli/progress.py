@@ -116,6 +116,7 @@ class _Bars:
             TextColumn("{task.fields[state]}", markup=False),
             console=output.console,
             transient=True,
+            disable=not output.console.is_terminal,
         )
         self._total = total
         self._done = done

@@ -4,7 +4,6 @@ A throwaway profile, the sample document in, the sample question asked; then a r
 ran on and what came out, as text and as JSON.
 """
 
-import json
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from app.cli.output import Output
 from app.cli.program import Desk
 from app.cli.progress import add
 from app.cli.record import Check, Record, describe, runtime
+from app.cli.sample import Sample
 from app.errors import AppError, StorageError
 from app.events import Delta, Failed, Finished, Retrieved
 from app.records import Addition, Document, Message, Source
@@ -52,7 +52,7 @@ def verify(context: click.Context, folder: Path | None) -> int:
 class _Course:
     """What is seen while the sample runs."""
 
-    sample: "Sample"
+    sample: Sample
     begun: float = field(default_factory=time.perf_counter)
     times: dict[str, float] = field(default_factory=dict)
     document: Document | None = None
@@ -65,34 +65,6 @@ class _Course:
         now = time.perf_counter()
         self.times[name] = round((now - since) * 1000, 1)
         return now
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The sample question: any of `expected` is the fact, and `page` is where it stands."""
-
-    document: Path
-    question: str
-    expected: tuple[str, ...]
-    page: int
-
-    @classmethod
-    def bundled(cls) -> "Sample":
-        """The sample that comes with the program.
-
-        Raises:
-            StorageError: it is missing, so the installation is not whole.
-        """
-        try:
-            found = json.loads(paths.resource("sample", "sample.json").read_text("utf-8"))
-        except OSError as error:
-            raise StorageError(f"The sample is missing from this installation: {error}.") from error
-        return cls(
-            document=paths.resource("sample", found["document"]),
-            question=found["question"],
-            expected=tuple(found["expected"]),
-            page=found["page"],
-        )
 
 
 def _perform(run: Run) -> Record:

@@ -19,8 +19,9 @@ class LoopThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread; coroutines may be submitted from now on."""
-        self._thread.start()
+        """Start the thread; coroutines may be submitted from now on. Again does nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
         """Run `coroutine` on the loop. Callable from any thread.

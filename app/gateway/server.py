@@ -47,8 +47,12 @@ class Server:
         """The gateway's loop; the in-process client is used on it."""
         return self._thread.loop
 
+    def run(self) -> None:
+        """Start the thread: coroutines may be submitted. Again does nothing."""
+        self._thread.start()
+
     def start(self) -> "concurrent.futures.Future[None]":
-        """Start the thread and return at once.
+        """Open the gateway, on its thread, and return at once.
 
         Returns:
             Done when requests are answered; it has the error where the backend could not be built

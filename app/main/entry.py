@@ -51,6 +51,7 @@ class Carrel:
         try:
             side.open()
             yield Desk(side.client, side.submit, owner=side.owner)
+            side.let_others_finish()
         finally:
             side.close()
 

@@ -8,12 +8,9 @@ leaves nothing that blocks the next start.
 import time
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from app import log
 from app.errors import ConnectionLostError, ModelFileError, ProfileInUseError, StorageError
-from app.main.first import First
-from app.main.second import Second
+from app.main.side import Side
 from app.paths import Profile
 
 # How long the first Carrel may take to answer the second: it may be starting on a slow disk.
@@ -37,31 +34,30 @@ def prepare(profile: Profile, model: Path | None, *, verbose: bool) -> None:
         _check_model(model)
 
 
-def reach(profile: Profile, model: Path | None) -> First | Second:
-    """Become the first on the profile, or reach the one that is.
+def reach(profile: Profile, model: Path | None) -> Side:
+    """Become the one that holds the profile, or reach the one that does.
 
     Raises:
         ProfileInUseError: another process holds the profile and does not answer in time.
     """
-    lock = FileLock(profile.lock, thread_local=False)
+    side = Side(profile, model)
     deadline = time.monotonic() + _ANSWERS_WITHIN_S
-    while True:
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            pass
-        except OSError as error:
-            raise StorageError(f"The profile {profile.root} cannot be locked: {error.strerror}.") from error
-        else:
-            return First(profile, lock, model)
-        try:
-            return Second.reaching(profile, model)
-        except ConnectionLostError as error:
-            if time.monotonic() > deadline:
-                raise ProfileInUseError(
-                    f"Another Carrel holds the profile {profile.root} and does not answer."
-                ) from error
-        time.sleep(_TRY_AGAIN_S)
+    try:
+        while not side.claim():
+            try:
+                side.connect()
+            except ConnectionLostError as error:
+                if time.monotonic() > deadline:
+                    raise ProfileInUseError(
+                        f"Another Carrel holds the profile {profile.root} and does not answer."
+                    ) from error
+                time.sleep(_TRY_AGAIN_S)
+            else:
+                break
+    except BaseException:
+        side.close()
+        raise
+    return side
 
 
 def _check_model(model: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app.cli.commands import run
-from app.cli.verify import Sample
+from app.cli.sample import Sample
 from app.errors import ModelError
 from app.events import Checked, Delta, Finished, Retrieved
 from app.records import (

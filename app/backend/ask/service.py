@@ -196,12 +196,16 @@ class AskService:
         """Mark the answers that a crash cut off; return how many."""
         return await asyncio.to_thread(self._messages.interrupt_running)
 
+    async def finish(self) -> None:
+        """Wait until no answer is being written any more."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     async def close(self) -> None:
         """Stop every answer and wait until all are stored."""
         for answer in list(self._answers.values()):
             answer.stop()
-        while self._tasks:
-            await asyncio.wait(list(self._tasks))
+        await self.finish()
 
     def _known(self, user_id: str, document_ids: Sequence[str] | None) -> None:
         for document_id in document_ids or ():
