@@ -77,6 +77,8 @@ class Site:
         for name in ("tcp", "stranger"):
             if name in vars(self):
                 getattr(self, name).close()
+        if self.server.loop.is_closed():
+            return
         for client in [self.client, *([self.local] if "local" in vars(self) else [])]:
             self.do(client.close())
         self.server.close()

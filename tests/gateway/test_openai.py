@@ -1,0 +1,316 @@
+"""The official openai client over a real port: what it sends and understands."""
+
+import json
+
+import numpy as np
+import openai
+import pytest
+
+from app.backend.ask.completion import Completed, CompletionService
+from app.errors import ContextOverflowError, DecodeError
+from app.events import Delta
+from app.records import Usage
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+class Scripted(CompletionService):
+    """Plays a list of events; an exception in it is raised. Notes the request."""
+
+    def __init__(self, *script: object) -> None:
+        self.script = script
+        self.request = None
+        self.closed = False
+
+    def names(self):
+        return ("carrel", "some/model")
+
+    async def complete(self, user_id, request, *, trace_id):
+        self.request = request
+        try:
+            for item in self.script:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.closed = True
+
+
+def client_of(site) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{site.address}/v1", api_key=site.token, max_retries=0, timeout=120)
+
+
+WHOLE = (Delta("Hel"), Delta("lo"), Completed("stop", Usage(7, 2, 3)))
+
+
+def test_a_whole_answer_is_what_the_client_expects(open_site):
+    client = client_of(open_site(completions=Scripted(*WHOLE)))
+
+    answer = client.chat.completions.create(model="some/model", messages=HELLO)
+
+    assert answer.object == "chat.completion"
+    assert answer.id.startswith("chatcmpl-")
+    (choice,) = answer.choices
+    assert (choice.message.role, choice.message.content, choice.finish_reason) == (
+        "assistant",
+        "Hello",
+        "stop",
+    )
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (
+        7,
+        2,
+        9,
+    )
+    assert answer.usage.prompt_tokens_details.cached_tokens == 3
+
+
+@pytest.mark.parametrize("usage", [True, False])
+def test_a_streamed_answer_is_what_the_client_expects(open_site, usage):
+    client = client_of(
+        open_site(completions=Scripted(Delta("Hel"), Delta("lo"), Completed("length", Usage(7, 2))))
+    )
+    options = {"stream_options": {"include_usage": True}} if usage else {}
+
+    chunks = list(client.chat.completions.create(model="some/model", messages=HELLO, stream=True, **options))
+
+    assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Hello"
+    reasons = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
+    assert reasons[-1] == "length"
+    assert set(reasons[:-1]) == {None}
+    assert (chunks[-1].choices == []) == usage
+    if usage:
+        assert chunks[-1].usage.total_tokens == 9
+
+
+def test_a_stream_ends_in_done(open_site):
+    site = open_site(completions=Scripted(*WHOLE))
+
+    answer = site.tcp.post("/v1/chat/completions", json={"model": "m", "messages": HELLO, "stream": True})
+
+    assert answer.text.endswith("\n\ndata: [DONE]\n\n")
+    assert all(block.startswith("data: ") for block in answer.text.split("\n\n") if block)
+
+
+def test_every_option_reaches_the_model(open_site):
+    scripted = Scripted(*WHOLE)
+    client_of(open_site(completions=scripted)).chat.completions.create(
+        model="some/model",
+        messages=[
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]},
+            {"role": "assistant", "content": None},
+            {"role": "user", "content": "three"},
+        ],
+        max_completion_tokens=11,
+        temperature=0.5,
+        top_p=0.9,
+        frequency_penalty=0.1,
+        presence_penalty=-0.2,
+        seed=42,
+        stop=["a", "b"],
+        user="me",
+        extra_body={"document_ids": ["d"], "unknown_field": {"x": 1}},
+    )
+
+    request = scripted.request
+    assert [(said.role, said.text) for said in request.messages] == [
+        ("system", "Be brief."),
+        ("user", "one\ntwo"),
+        ("assistant", ""),
+        ("user", "three"),
+    ]
+    assert (request.max_tokens, request.temperature, request.top_p, request.seed) == (11, 0.5, 0.9, 42)
+    assert (request.frequency_penalty, request.presence_penalty) == (0.1, -0.2)
+    assert (request.stop, request.document_ids) == (("a", "b"), ("d",))
+
+
+def test_what_is_not_said_is_left_to_the_settings(open_site):
+    scripted = Scripted(*WHOLE)
+    client_of(open_site(completions=scripted)).chat.completions.create(
+        model="m", messages=HELLO, max_tokens=5, stop="end"
+    )
+
+    request = scripted.request
+    assert (request.temperature, request.top_p, request.seed, request.document_ids) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert (request.max_tokens, request.stop) == (5, ("end",))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"n": 2}, "n:"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}, "tools"),
+        ({"functions": [{"name": "f", "parameters": {}}]}, "tools"),
+        ({"logprobs": True}, "logprobs"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"temperature": 3}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"seed": 2**70}, "seed"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "role"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}
+                ]
+            },
+            "content",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_name(site, options, said):
+    client = client_of(site)
+
+    with pytest.raises(openai.BadRequestError, match=said) as raised:
+        client.chat.completions.create(**{"model": "carrel", "messages": HELLO, **options})
+    assert raised.value.code == "invalid_request"
+    assert raised.value.type == "invalid_request_error"
+
+
+def test_an_error_before_the_first_word_is_a_status(open_site):
+    early = client_of(open_site(completions=Scripted(ContextOverflowError(9, 5))))
+    for stream in (True, False):
+        with pytest.raises(openai.BadRequestError) as raised:
+            early.chat.completions.create(model="m", messages=HELLO, stream=stream)
+        assert raised.value.code == "context_overflow"
+
+
+def test_an_error_in_the_stream_is_raised_by_the_client(open_site):
+    late = client_of(open_site(completions=Scripted(Delta("Hel"), DecodeError("The model failed."))))
+    heard = []
+
+    def read():
+        for chunk in late.chat.completions.create(model="m", messages=HELLO, stream=True):
+            heard.append(chunk.choices[0].delta.content)
+
+    with pytest.raises(openai.APIError, match="The model failed"):
+        read()
+    assert heard == ["", "Hel"]
+
+
+def test_an_error_in_a_whole_answer_is_a_status(open_site):
+    late = client_of(open_site(completions=Scripted(Delta("Hel"), DecodeError("The model failed."))))
+
+    with pytest.raises(openai.InternalServerError) as raised:
+        late.chat.completions.create(model="m", messages=HELLO)
+    assert raised.value.code == "decode_failed"
+
+
+def test_models_are_listed_and_looked_up_whatever_their_name(open_site):
+    client = client_of(open_site(completions=Scripted()))
+
+    assert [model.id for model in client.models.list()] == ["carrel", "some/model"]
+    assert client.models.retrieve("some/model").owned_by == "carrel"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-4o")
+
+
+def test_a_wrong_key_is_an_authentication_error(site):
+    client = openai.OpenAI(base_url=f"{site.address}/v1", api_key="wrong", max_retries=0)
+
+    with pytest.raises(openai.AuthenticationError):
+        client.models.list()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "carrel", "input": []},
+        {"model": "carrel", "input": ""},
+        {"model": "carrel", "input": ["a", "  "]},
+        {"model": "carrel", "input": [[1, 2]]},
+        {"model": "carrel", "input": ["x"] * 2_049},
+        {"model": "carrel", "input": "x", "encoding_format": "hex"},
+        {"model": "carrel"},
+        {"input": "x"},
+    ],
+)
+def test_an_embedding_request_that_cannot_be_done_is_refused(site, body):
+    answer = site.tcp.post(
+        "/v1/embeddings", content=json.dumps(body), headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.model
+def test_the_sample_question_is_answered_from_the_documents(answering, sample):
+    client = client_of(answering)
+    messages = [{"role": "user", "content": sample.question}]
+
+    whole = client.chat.completions.create(model="carrel", messages=messages)
+    chunks = client.chat.completions.create(model="carrel", messages=messages, stream=True)
+    streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+    for text in (whole.choices[0].message.content, streamed):
+        assert sample.answered_by(text)
+        assert f"{sample.document.name}, page {sample.page}" in text
+    assert whole.usage.completion_tokens > 0
+    assert sample.page in [source["passage"]["page"] for source in whole.sources]
+
+
+@pytest.mark.model
+def test_the_plain_model_answers_without_documents_within_its_limits(answering):
+    client = client_of(answering)
+    (name,) = [model.id for model in client.models.list() if "SmolLM2" in model.id]
+
+    answer = client.chat.completions.create(model=name, messages=HELLO, max_tokens=3)
+
+    assert answer.usage.completion_tokens <= 3
+    assert answer.choices[0].finish_reason in ("length", "stop")
+    again = client.chat.completions.create(model=name, messages=HELLO, max_tokens=3)
+    assert again.choices[0].message.content == answer.choices[0].message.content
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model="gpt-4o", messages=HELLO)
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(model=name, messages=[{"role": "user", "content": "word " * 20_000}])
+    assert raised.value.code == "context_overflow"
+
+
+@pytest.mark.model
+def test_a_client_that_leaves_a_stream_lets_the_next_question_through(answering):
+    client = client_of(answering)
+    (name,) = [model.id for model in client.models.list() if "SmolLM2" in model.id]
+    story = [{"role": "user", "content": "Tell me a long story about the sea."}]
+    with client.chat.completions.create(model=name, messages=story, stream=True, max_tokens=2_000) as stream:
+        next(iter(stream))
+
+    answer = client.chat.completions.create(model=name, messages=HELLO, max_tokens=2, timeout=30)
+
+    assert answer.choices[0].message.content
+
+
+@pytest.mark.model
+def test_vectors_come_as_numbers_and_as_base64_and_are_the_same(answering):
+    client = client_of(answering)
+    texts = ["The rent is due on the third.", "A cat sat on the mat."]
+
+    as_base64 = client.embeddings.create(model="carrel", input=texts)
+    as_numbers = client.embeddings.create(model="carrel", input=texts, encoding_format="float")
+
+    for one, other in zip(as_base64.data, as_numbers.data, strict=True):
+        np.testing.assert_allclose(one.embedding, other.embedding, atol=1e-6)
+        assert np.linalg.norm(one.embedding) == pytest.approx(1, abs=1e-4)
+    assert [found.index for found in as_numbers.data] == [0, 1]
+    assert len(as_numbers.data[0].embedding) == 384
+    assert as_numbers.usage.prompt_tokens > 10
+    same = client.embeddings.create(model="carrel", input=texts[0], dimensions=384, encoding_format="float")
+    np.testing.assert_allclose(same.data[0].embedding, as_numbers.data[0].embedding, atol=1e-3)
+    with pytest.raises(openai.BadRequestError, match="dimensions"):
+        client.embeddings.create(model="carrel", input="x", dimensions=100)
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="text-embedding-3-small", input="x")
+    with pytest.raises(openai.BadRequestError):
+        client.embeddings.create(model="carrel", input="word " * 5_000)
