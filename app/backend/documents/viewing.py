@@ -17,7 +17,7 @@ _ImageKey = tuple[str, int, int]
 
 
 class PageViewer:
-    """Draws pages. At most two documents are open, each in a child; images drawn last are kept."""
+    """Draws pages. Two documents are held open, each in a child; images drawn last are kept."""
 
     def __init__(self, *, idle_seconds: float = _IDLE_SECONDS, image_bytes: int = _IMAGE_BYTES_KEPT) -> None:
         self._idle_seconds = idle_seconds
@@ -73,9 +73,9 @@ class PageViewer:
                 await asyncio.to_thread(check_unchanged, location, document.size, document.content_hash)
                 warm = self._open[key] = _Warm(Viewing(location), self._idle_seconds)
             self._open.move_to_end(key)
-            while len(self._open) > _OPEN_AT_ONCE:
-                _, oldest = self._open.popitem(last=False)
-                await oldest.end()
+            idle = [other for other, held in self._open.items() if other != key and not held.viewing.busy]
+            for other in idle[: max(len(self._open) - _OPEN_AT_ONCE, 0)]:
+                await self._open.pop(other).end()
         warm.used()
         return warm
 
@@ -109,6 +109,9 @@ class _Warm:
         await self.viewing.end()
 
     def _end_later(self) -> None:
+        if self.viewing.busy:
+            self.used()
+            return
         # Marked at once, so that nobody takes it up while it ends.
         self.viewing.ended = True
         self._ending = asyncio.ensure_future(self.viewing.end())

@@ -43,6 +43,7 @@ class Worker:
         self._feed = feed
         self._storage_pause = storage_pause
         self._task: asyncio.Task[None] | None = None
+        self._storage_told = False
 
     async def start(self) -> None:
         """Take up what an earlier process left, and begin. Call on the gateway's loop."""
@@ -74,13 +75,19 @@ class Worker:
                 raise
             except StorageError as error:
                 _log.exception("a document could not be stored", extra={"document": job.document_id})
-                self._feed.publish(Notice(error.problem))
+                if not self._storage_told:
+                    self._storage_told = True
+                    self._feed.publish(Notice(error.problem))
+                await self._retry_later(job)
+            except Exception:
+                _log.exception("the worker met an unexpected error", extra={"document": job.document_id})
                 await self._retry_later(job)
 
     async def _one(self, job: Job) -> None:
         _log.info("reading begins", extra={"document": job.document_id, "attempt": job.attempts})
         try:
             if await self._queue.run(job, self._indexer.index(job.document_id)):
+                self._storage_told = False
                 _log.info("reading ended", extra={"document": job.document_id})
             else:
                 await self._queue.release(job)

@@ -70,6 +70,8 @@ def _read(connection: Connection, path: Path, media_type: str) -> None:
     parse = _PARSERS.get(media_type)
     if parse is None:
         raise UnsupportedTypeError(f"Carrel cannot read files of the type {media_type}.")
+    if sys.platform != "win32":
+        os.nice(5)  # somebody may be waiting for an answer meanwhile
     _limit_cpu(LEAST_CPU_SECONDS)
     total = 0
     blank = True
@@ -148,7 +150,6 @@ def _confine() -> None:
         os.dup2(nowhere, stream)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "win32":
-        os.nice(5)
         _limit(resource.RLIMIT_AS, MEMORY_BYTES)
         _limit(resource.RLIMIT_CORE, 0)  # a core dump would hold the user's text
         _limit(resource.RLIMIT_FSIZE, 0)  # nothing is to be written

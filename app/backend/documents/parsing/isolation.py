@@ -139,6 +139,11 @@ class Viewing:
             raise DamagedFileError(_NONSENSE)
         return answer.boxes
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._turn.locked()
+
     async def end(self) -> None:
         """End the child. Idempotent."""
         self.ended = True

@@ -8,7 +8,7 @@ control characters go, and a blank line marks a paragraph.
 
 import ctypes
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,7 +32,8 @@ _LIGATURES = {
 }
 _NEW_LINE = "\n"
 # PDFium marks a hyphen that only divides a word at a line's end with U+0002.
-_DROPPED = frozenset({0x00AD, 0xFFFE, 0xFFFF}) | frozenset(range(0x20)) - {0x09}
+_CONTROLS = frozenset(range(0x20)) - {0x09} | frozenset(range(0x7F, 0xA0))
+_DROPPED = _CONTROLS | {0x00AD, 0xFFFE, 0xFFFF}
 _LONGEST_HEADING = 120
 # Distances between lines, in usual distances of the page; sizes, in sizes of its body.
 _PARAGRAPH_GAP = 1.35
@@ -75,12 +76,12 @@ def pages(path: Path) -> Iterator[Opened | ReadPage]:
     with closing(open_pdf(path)) as document:
         count = len(document)
         yield Opened(count)
-        sizes: Counter[float] = Counter()
+        layout = Layout()
         broken = 0
         for number in range(1, count + 1):
             try:
                 with closing(document[number - 1]) as page, closing(page.get_textpage()) as characters:
-                    text, _, headings = page_text(page, characters, sizes)
+                    text, _, headings = page_text(page, characters, layout)
             except pdfium.PdfiumError:
                 broken += 1
                 text, headings = "", ()
@@ -89,14 +90,40 @@ def pages(path: Path) -> Iterator[Opened | ReadPage]:
             raise DamagedFileError("The PDF is broken: none of its pages can be read.")
 
 
+class Layout:
+    """What the pages read so far tell about the next one. Only headings depend on it."""
+
+    def __init__(self) -> None:
+        self._characters: Counter[tuple[float, bool]] = Counter()
+        self._heads: dict[str, tuple[float, int]] = {}
+        self._page = 0
+
+    def turn(self, lines: Sequence["_Line"]) -> tuple[float, bool]:
+        """Go on to a page; returns the size of the text's body so far, and whether it is bold."""
+        self._page += 1
+        for line in lines:
+            self._characters[line.size, line.bold] += len(line.text)
+        return self._characters.most_common(1)[0][0] if self._characters else (0.0, False)
+
+    def is_running_head(self, line: "_Line") -> bool:
+        """Whether a page or two ago the same line stood at the same place, but for a page number.
+
+        A single word with a number ("Chapter 2") differs from "Chapter 1".
+        """
+        words = [word for word in line.text.split() if any(map(str.isalpha, word))]
+        key = " ".join(words) if len(words) > 1 else line.text.strip()
+        y, page = self._heads.get(key, (0.0, -9))
+        self._heads[key] = (line.y, self._page)
+        return self._page - page <= 2 and abs(line.y - y) < 3
+
+
 def page_text(
-    page: pdfium.PdfPage, characters: pdfium.PdfTextPage, sizes: Counter[float] | None = None
+    page: pdfium.PdfPage, characters: pdfium.PdfTextPage, layout: Layout | None = None
 ) -> tuple[str, list[int], tuple[Heading, ...]]:
     """The stored text of a page; for each of its characters PDFium's index; and its headings.
 
     Args:
-        sizes: how many characters of each font size earlier pages had; this page's are added.
-            Only headings depend on it.
+        layout: of the pages before; this one is added.
 
     Returns:
         Text and indices have the same length. INSERTED stands for a character that is not on
@@ -105,10 +132,8 @@ def page_text(
     lines = _lines(characters)
     upright = page.get_rotation() in (0, 180)
     leading = _leading(lines) if upright else 0.0
-    sizes = Counter() if sizes is None else sizes
-    for line in lines:
-        sizes[line.size] += len(line.text)
-    body = sizes.most_common(1)[0][0] if sizes else 0.0
+    layout = layout or Layout()
+    body, bold_body = layout.turn(lines)
 
     pieces: list[str] = []
     indices: list[int] = []
@@ -124,7 +149,8 @@ def page_text(
             indices.append(above.end)
             indices.extend([INSERTED] * (len(end) - 1))
             length += len(end)
-        if apart and _is_heading(line, body, below is None or (upright and _apart(line, below, leading))):
+        marked = line.bold and not bold_body and (below is None or (upright and _apart(line, below, leading)))
+        if apart and _is_heading(line, body, marked) and not layout.is_running_head(line):
             headings.append(Heading(length, _level(line.size, body), " ".join(line.text.split())))
         pieces.append(line.text)
         indices.extend(line.indices)
@@ -221,7 +247,7 @@ def _apart(above: _Line, line: _Line, leading: float) -> bool:
     return differs or (leading > 0 and step > gap * leading)
 
 
-def _is_heading(line: _Line, body: float, apart_below: bool) -> bool:
+def _is_heading(line: _Line, body: float, marked: bool) -> bool:
     text = line.text.strip()
     if not 2 <= len(text) <= _LONGEST_HEADING or sum(map(str.isalpha, text)) < 0.4 * len(text):
         return False
@@ -229,7 +255,7 @@ def _is_heading(line: _Line, body: float, apart_below: bool) -> bool:
         return False
     if line.size >= _LARGER * body:
         return True
-    return line.bold and apart_below and line.size >= 0.98 * body
+    return marked and line.size >= 0.98 * body
 
 
 def _level(size: float, body: float) -> int:

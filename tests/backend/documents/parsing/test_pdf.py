@@ -144,3 +144,29 @@ def test_every_sample_is_read_or_refused_with_a_reason():
         "libreoffice-writer-password.pdf": "file_encrypted",
         "unreadablemetadata.pdf": "file_damaged",
     }
+
+
+def test_a_line_that_stands_on_every_page_is_a_heading_only_once(tmp_path):
+    path = tmp_path / "a.pdf"
+    canvas = Canvas(str(path), pagesize=A4)
+    for number in range(1, 6):
+        canvas.setFont("Helvetica-Bold", 16)
+        canvas.drawString(72, 790, f"Annual report, page {number}")
+        canvas.drawString(72, 700, f"Chapter {'ABCDE'[number - 1]}")
+        canvas.setFont("Helvetica", 11)
+        for line in range(10):
+            canvas.drawString(72, 660 - 14 * line, "The year was good, and the next one will be better.")
+        canvas.showPage()
+    canvas.save()
+
+    titles = [heading.title for page in read(path) for heading in page.headings]
+
+    assert titles == ["Annual report, page 1", *(f"Chapter {letter}" for letter in "ABCDE")]
+
+
+def test_a_text_that_is_bold_throughout_has_no_headings(tmp_path):
+    lines = [(72, 700 - 14 * line - 20 * (line // 3), f"Bold line number {line}") for line in range(9)]
+
+    (page,) = read(drawn(tmp_path / "a.pdf", *lines, font="Helvetica-Bold"))
+
+    assert page.headings == ()
