@@ -147,11 +147,11 @@ class Engine:
             InvalidRequestError: no messages, or the template refuses them.
             ModelError: the template fails, or the engine is closed.
         """
-        return self._loaded.encode(messages)
+        return self._open.encode(messages)
 
     def count(self, text: str) -> int:
         """Tokens of plain text."""
-        return self._loaded.count(text)
+        return self._open.count(text)
 
     def check(self, prompt: Prompt, max_tokens: int = 1) -> None:
         """Refuse a prompt that leaves no room for `max_tokens` of answer.
@@ -210,6 +210,12 @@ class Engine:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         atexit.unregister(self.close)
+
+    @property
+    def _open(self) -> chat_model.ChatModel:
+        if self._closing:
+            raise ModelError(self._closing)
+        return self._loaded
 
     @property
     def _loaded(self) -> chat_model.ChatModel:

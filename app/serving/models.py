@@ -143,9 +143,9 @@ class Models:
             _log.exception("The chat model could not be loaded.")
             self._failed("chat", path, ModelError("The chat model could not be loaded."), waiting)
         else:
-            waiting.set_result(engine)
             if waiting is self._chat:  # else another was chosen meanwhile
                 self._changed(engine.model)
+            waiting.set_result(engine)
 
     def _load_embedder(self) -> None:
         from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
@@ -167,8 +167,8 @@ class Models:
             unknown = ModelError("The embedding model could not be loaded.")
             self._failed("embedding", path, unknown, self._embedder)
         else:
-            self._embedder.set_result(embedder)
             self._changed(embedder.model)
+            self._embedder.set_result(embedder)
 
     def _choose_chat(self, path: Path) -> Model:
         if not self._choosing.acquire(blocking=False):
@@ -217,15 +217,18 @@ class Models:
         raise ModelError(_CLOSED)
 
     def _failed(self, kind: ModelKind, path: Path, error: AppError, waiting: "Future[_T]") -> None:
-        waiting.set_exception(error)
         self._changed(dataclasses.replace(self._unloaded(path, kind), problem=error.problem))
+        waiting.set_exception(error)
 
     def _changed(self, record: Model) -> None:
         with self._lock:
             self._records[record.kind] = record
             closed = self._closed
         if not closed:
-            self._on_change(record)
+            try:
+                self._on_change(record)
+            except Exception:  # whoever listens must not keep others waiting for the model
+                _log.exception("A change of the models could not be reported.")
 
     def _unloaded(self, path: Path, kind: ModelKind) -> Model:
         return Model(

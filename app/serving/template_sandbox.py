@@ -26,7 +26,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 LONGEST_TEMPLATE = 200_000
 """Characters. The longest in use have about 20,000."""
 
-_SECONDS = 2.0  # processor time of the rendering thread, so that a busy machine does not count
+_COMPILED = "<template>"  # Jinja's name for the source of compiled templates
+_SECONDS = 1.0  # processor time of the rendering thread, so that a busy machine does not count
 _CHARACTERS = 64_000_000  # made by one rendering, intermediate texts included
 _LARGEST_NUMBER_BITS = 4_096
 _MOST_NODES = 100_000  # of a list or dictionary that is turned into text
@@ -100,10 +101,11 @@ class _Meter(threading.local):
         if self.characters < 0:
             raise TemplateLimitError("it makes too much text")
 
-    def trace(self, _frame: FrameType, _event: str, _argument: object) -> Any:
+    def trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
         if time.thread_time() > self.seconds:
             raise TemplateLimitError(f"it takes longer than {_SECONDS:g} s")
-        return self.trace
+        # Line by line only in the template's own code: the rest is Jinja's and ours.
+        return self.trace if frame.f_code.co_filename == _COMPILED else None
 
 
 class _ConcatThroughEnvironment(CodeGenerator):

@@ -1,0 +1,106 @@
+"""The bundled models, loaded once a run, and a tap on what the engine asks of llama.cpp."""
+
+import asyncio
+import dataclasses
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.serving.catalogue import Bundled, bundled
+from app.serving.embedder import Embedder
+from app.serving.engine import Engine
+from app.serving.generation import ChatMessage, End, Generation, Piece, Sampling
+
+Answer = tuple[str, list[Piece], End]
+
+
+class Tap:
+    """The real context, watched: which batches were computed, and what to fail instead."""
+
+    def __init__(self, context):
+        self._context = context
+        self.batches = []
+        self.started = threading.Event()
+        self.instead = deque()  # return codes or exceptions of the next steps; None: the real one
+
+    def decode(self, rows):
+        self.batches.append(rows)
+        self.started.set()
+        answer = self.instead.popleft() if self.instead else None
+        if isinstance(answer, Exception):
+            raise answer
+        return self._context.decode(rows) if answer is None else answer
+
+    def __getattr__(self, name):
+        return getattr(self._context, name)
+
+
+@pytest.fixture(scope="session")
+def models(bundled_models: Path) -> Bundled:
+    return bundled(bundled_models)
+
+
+@pytest.fixture
+def new_engine(models: Bundled) -> Iterator[Callable[..., Engine]]:
+    """Engines of one test, closed after it."""
+    made: list[Engine] = []
+
+    def new_engine(**options: int) -> Engine:
+        options.setdefault("context_length", 1024)
+        made.append(Engine(models.chat.path, sha256=models.chat.sha256, **options))
+        made[-1].load()
+        return made[-1]
+
+    yield new_engine
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture(scope="session")
+def engine(models: Bundled) -> Iterator[Engine]:
+    engine = Engine(models.chat.path, context_length=2048, sha256=models.chat.sha256)
+    engine.load()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def tap(engine: Engine) -> Iterator[Tap]:
+    """Watches the shared engine for one test."""
+    parts = engine._parts
+    tap = Tap(parts.context)
+    engine._parts = dataclasses.replace(parts, context=tap)
+    yield tap
+    engine._parts = parts
+
+
+@pytest.fixture(scope="session")
+def embedder(models: Bundled) -> Iterator[Embedder]:
+    embedder = Embedder(models.embedding.path, sha256=models.embedding.sha256)
+    embedder.load()
+    yield embedder
+    embedder.close()
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., Answer]:
+    """Ask an engine on a loop of its own; the text, the pieces and the End, which comes once and last."""
+
+    def ask(
+        engine: Engine, question: str, max_tokens: int = 24, *, stop: tuple[str, ...] = (), **sampling: float
+    ) -> Answer:
+        prompt = engine.encode([ChatMessage("user", question)])
+
+        async def run() -> list[Piece | End]:
+            generation = Generation(prompt, max_tokens, Sampling(**sampling), stop)
+            return [item async for item in engine.generate(generation)]
+
+        *pieces, end = asyncio.run(run())
+        assert isinstance(end, End)
+        assert all(isinstance(piece, Piece) for piece in pieces)
+        return "".join(piece.text for piece in pieces), pieces, end
+
+    return ask

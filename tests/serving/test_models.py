@@ -1,0 +1,158 @@
+import asyncio
+
+import pytest
+
+from app.errors import ModelError, ModelFileError
+from app.serving.generation import ChatMessage, End, Generation
+from app.serving.models import Models
+
+pytestmark = pytest.mark.model
+
+
+class Desk:
+    """Models under test, and what they reported."""
+
+    def __init__(self, tmp_path, models, *, chat=None, embedding=None, fallback=True):
+        self.changes = []
+        self.notices = []
+        self.models = Models(
+            chat or models.chat.path,
+            embedding or models.embedding.path,
+            context_length=512,
+            gpu_layers=-1,
+            threads=0,
+            hashes=tmp_path / "hashes.json",
+            fallback_chat=models.chat.path if fallback else None,
+            on_change=self.changes.append,
+            on_notice=self.notices.append,
+        )
+
+
+@pytest.fixture
+def desk(tmp_path, models):
+    made = []
+
+    def desk(**options):
+        made.append(Desk(tmp_path, models, **options))
+        return made[-1]
+
+    yield desk
+    for one in made:
+        one.models.close()
+
+
+def test_both_models_load_in_the_background_and_are_described(desk, models):
+    here = desk()
+    assert [model.loaded for model in here.models.describe()] == [False, False]
+    here.models.start()
+
+    async def both():
+        return await asyncio.gather(here.models.chat(), here.models.embedder())
+
+    engine, embedder = asyncio.run(both())
+
+    assert engine.model.name == "SmolLM2 135M Instruct"
+    assert embedder.sha256 == models.embedding.sha256
+    here.models.close()
+    assert [model.kind for model in here.models.describe()] == ["chat", "embedding"]
+    assert {change.kind for change in here.changes} == {"chat", "embedding"}
+    assert all(change.loaded for change in here.changes)
+    assert here.notices == []
+
+
+def test_a_chosen_model_that_fails_at_the_start_is_replaced_by_the_bundled_one(desk, tmp_path):
+    here = desk(chat=tmp_path / "gone.gguf")
+    here.models.start()
+
+    engine = asyncio.run(here.models.chat())
+
+    assert engine.model.name == "SmolLM2 135M Instruct"
+    assert [notice.code for notice in here.notices] == ["model_file_invalid"]
+    assert "gone.gguf" in here.notices[0].message
+
+
+def test_models_that_cannot_be_loaded_say_why_to_everyone_who_asks(desk, tmp_path):
+    (tmp_path / "bad.gguf").write_bytes(b"not a model")
+    here = desk(chat=tmp_path / "bad.gguf", embedding=tmp_path / "gone.gguf", fallback=False)
+    here.models.start()
+
+    for _ in range(2):
+        with pytest.raises(ModelFileError, match="not a GGUF"):
+            asyncio.run(here.models.chat())
+        with pytest.raises(ModelFileError, match="gone"):
+            asyncio.run(here.models.embedder())
+    assert all(model.problem and not model.loaded for model in here.models.describe())
+
+
+def test_one_who_stops_waiting_does_not_stop_the_load(desk):
+    here = desk()
+
+    async def impatient():
+        waiting = asyncio.ensure_future(here.models.chat())
+        await asyncio.sleep(0)  # lets it wait
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        here.models.start()
+        return await here.models.chat()
+
+    assert asyncio.run(impatient()).model.loaded
+
+
+def test_another_model_answers_from_now_on_and_the_old_one_ends_its_answer(desk, models):
+    here = desk()
+    here.models.start()
+
+    async def choose_meanwhile():
+        old = await here.models.chat()
+        prompt = old.encode([ChatMessage("user", "Tell me a long story.")])
+        answer = old.generate(Generation(prompt, 60))
+        await anext(answer)
+        chosen = await here.models.choose_chat(models.chat.path)
+        rest = [item async for item in answer]
+        return old, await here.models.chat(), chosen, rest[-1]
+
+    old, new, chosen, end = asyncio.run(choose_meanwhile())
+
+    assert new is not old
+    assert new.model == chosen
+    assert isinstance(end, End)
+    assert end.reason in ("length", "stop")
+
+
+def test_a_choice_that_cannot_be_loaded_leaves_the_old_model(desk, tmp_path):
+    (tmp_path / "bad.gguf").write_bytes(b"not a model")
+    here = desk()
+    here.models.start()
+
+    async def choose_badly():
+        old = await here.models.chat()
+        with pytest.raises(ModelFileError, match="not a GGUF"):
+            await here.models.choose_chat(tmp_path / "bad.gguf")
+        return old, await here.models.chat()
+
+    old, still = asyncio.run(choose_badly())
+
+    assert still is old
+    assert here.models.describe()[0].loaded
+
+
+def test_closing_before_anything_is_loaded_tells_those_who_wait(desk):
+    here = desk()
+
+    async def wait_for_both():
+        waiting = asyncio.gather(here.models.chat(), here.models.embedder(), return_exceptions=True)
+        await asyncio.sleep(0)  # lets them wait
+        await asyncio.to_thread(here.models.close)
+        return await waiting
+
+    assert all(isinstance(error, ModelError) for error in asyncio.run(wait_for_both()))
+
+
+def test_closing_while_loading_ends_cleanly(desk):
+    here = desk()
+    here.models.start()
+    here.models.close()
+
+    for ask in (here.models.chat, here.models.embedder):
+        with pytest.raises(ModelError):
+            asyncio.run(ask())
