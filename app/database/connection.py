@@ -212,10 +212,6 @@ class Database:
             # The caller may drop what it asked for; this thread must not keep it alive.
             del item, done, work
             result = None
-        try:
-            connection.execute("PRAGMA optimize")
-        except sqlite3.Error:
-            _log.warning("the statistics of the database were not renewed", exc_info=True)
         connection.close()
 
     # --- the file, before anything is changed

@@ -6,6 +6,7 @@ remain, and of the rest the rarer go first, until enough passages are in play.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import sqlite_utils
@@ -17,8 +18,8 @@ _WORDS_SEARCHED = 24
 _PASSAGES_IN_PLAY = 50_000
 # From this many passages on, words in most of them are left out.
 _LARGE = 1_000
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_APOSTROPHE = re.compile("['’]")
+_WORD = re.compile(r"[^\W_]+")
+_ACCENTS = re.compile("[\u0300-\u036f]")
 
 _ENGLISH = """
     a about above after again against all also am an and any are as at be because been before being
@@ -28,23 +29,20 @@ _ENGLISH = """
     ourselves out over own please same shall she should so some such tell than that the their theirs
     them themselves then there these they this those through to too under until up upon very was we
     were what when where which while who whom whose why will with would you your yours yourself
-    yourselves don doesn didn isn aren wasn weren won wouldn couldn shouldn hasn haven hadn ll re ve
+    yourselves don doesn didn isn aren wasn weren won wouldn couldn shouldn hasn haven hadn s t d m ll re ve
 """
 STOP_WORDS = frozenset(_ENGLISH.split())
 
 
 def words(text: str) -> list[str]:
-    """The words of `text` worth looking for: lower case, each once, in order, stop words last out.
+    """The words of `text` worth looking for: lower case, each once, in order, without stop words.
 
     Stop words come back only if there is nothing else.
     """
-    seen: dict[str, None] = {}
-    for match in _WORD.finditer(text):
-        for part in _APOSTROPHE.split(match.group().lower()):
-            seen[part] = None
-            if len(seen) == _WORDS_LOOKED_AT * 4:
-                break
-    telling = [word for word in seen if word not in STOP_WORDS and (len(word) > 1 or not word.isascii())]
+    # As the full text's tokenizer sees it: an accent is part of its letter, never a border.
+    whole = _ACCENTS.sub("", unicodedata.normalize("NFC", text))
+    seen = dict.fromkeys(match.group().lower() for match in _WORD.finditer(whole))
+    telling = [word for word in seen if word not in STOP_WORDS]
     return (telling or list(seen))[:_WORDS_LOOKED_AT]
 
 
