@@ -35,7 +35,9 @@ class RawDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
         """Turn a value into its columns; raises TypeError unless it is bytes or text."""
         if read or type(value) not in (bytes, str):
             raise TypeError(f"a value is bytes or text, not {type(value).__name__}")
-        return 0, MODE_RAW, None, sqlite3.Binary(value) if type(value) is bytes else value
+        if type(value) is str:
+            return len(value.encode()), MODE_RAW, None, value
+        return len(value), MODE_RAW, None, sqlite3.Binary(value)
 
     def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> bytes | str:
         """Turn a value's columns back; raises ForeignRowError for what `store` does not make."""

@@ -39,6 +39,13 @@ _PASSING = {
 _DAMAGE = (sqlite3.Error, AttributeError, KeyError, TypeError, ValueError)
 
 
+class _Cache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
+    """diskcache, but the size is that of the values: the file of a full cache does not shrink."""
+
+    def volume(self) -> int:
+        return int(self.reset("size"))
+
+
 class Store:
     """Bytes and texts by key, each for `lifetime` seconds. Thread-safe.
 
@@ -58,7 +65,8 @@ class Store:
         """Open the cache in `folder`; a damaged one is begun anew.
 
         Args:
-            size_limit: in bytes; the oldest entries make room. None: nothing ever does.
+            size_limit: in bytes, of all values together; the oldest entries make room. None: no
+                entry ever does.
             durable: whether a put waits for the disk.
 
         Raises:
@@ -75,8 +83,10 @@ class Store:
             # map: a file that is cut short underneath would end the program.
             "sqlite_journal_mode": "truncate",
             "sqlite_mmap_size": 0,
-            "sqlite_synchronous": 2 if durable else 0,
+            # diskcache writes each setting in a transaction of its own: no wait for the disk yet.
+            "sqlite_synchronous": 0,
         }
+        self._durable = durable
         self._mending = threading.Lock()
         self._cache = self._open()
 
@@ -156,7 +166,10 @@ class Store:
         for name in _FILES:
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / name).chmod(0o600)
-        return diskcache.Cache(str(self._folder), timeout=_BUSY_SECONDS, disk=RawDisk, **self._settings)
+        cache = _Cache(str(self._folder), timeout=_BUSY_SECONDS, disk=RawDisk, **self._settings)
+        if self._durable:
+            cache.reset("sqlite_synchronous", 2)
+        return cache
 
     def _look(self) -> None:
         """Refuse, with a ValueError, settings that diskcache would take over from the file.
