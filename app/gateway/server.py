@@ -34,6 +34,7 @@ class Server:
         self._build = build
         self._limits = limits
         self._thread = LoopThread("gateway")
+        self._opening = False
         self._opened = asyncio.Event()
         self._backend: Backend | None = None
         self._application: ASGIApp | None = None
@@ -59,6 +60,7 @@ class Server:
             or started.
         """
         self._thread.start()
+        self._opening = True
         return self._thread.submit(self._open())
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> "concurrent.futures.Future[Result]":
@@ -121,7 +123,8 @@ class Server:
             self._opened.set()
 
     async def _close(self) -> None:
-        await self._opened.wait()
+        if self._opening:
+            await self._opened.wait()
         if self._door is not None:
             self._door.close()
         if self._listeners is not None:

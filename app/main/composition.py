@@ -5,6 +5,7 @@ Importing this takes a while: it happens on the gateway's thread.
 
 import contextlib
 import logging
+import threading
 from pathlib import Path
 
 import app
@@ -23,6 +24,8 @@ from app.serving.models import Models
 from app.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+_MODELS_CLOSE_WITHIN_S = 4.0
 
 
 class Composition:
@@ -45,10 +48,11 @@ class Composition:
         models = self._models()
         database = Database(self._profile.database)
         database.open()
-        self._open.callback(database.close)
         # The database's fate is known: only now is it worth the memory to load models.
         models.start()
-        self._open.callback(models.close)
+        # Last to be closed, as it may take a while: a load that has begun cannot be broken off.
+        self._open.callback(_close_in_time, models)
+        self._open.callback(database.close)
         embeddings = EmbeddingCache(self._profile.embeddings)
         self._open.callback(embeddings.close)
         sessions = Sessions(self._profile.sessions)
@@ -100,3 +104,12 @@ class Composition:
     def _noticed(self, problem: Problem) -> None:
         _log.warning("%s", problem.message, extra={"code": problem.code})
         self._feed.publish(Notice(problem))
+
+
+def _close_in_time(models: Models) -> None:
+    """Free the models; one that is still being loaded is left to the end of the process."""
+    closing = threading.Thread(target=models.close, name="closing-models", daemon=True)
+    closing.start()
+    closing.join(_MODELS_CLOSE_WITHIN_S)
+    if closing.is_alive():
+        _log.warning("a model was still being loaded when the program closed")
