@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import x11_windows
 from virtual_display import virtual_display
@@ -19,6 +20,7 @@ from virtual_display import virtual_display
 _WINDOW_LIMIT = 60.0  # seconds until the window must be there
 _CLOSE_LIMIT = 30.0
 _VERIFY_LIMIT = 600.0
+_TITLE = "Carrel"
 _SMALLEST = 400  # pixels: less is a splash or a tooltip, not the window
 
 
@@ -37,7 +39,7 @@ def check_window(program: Path, environment: dict[str, str], display: str) -> fl
         [str(program)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as child:
         try:
-            while not any(window.width >= _SMALLEST for window in x11_windows.shown(display)):
+            while not _open(display):
                 if child.poll() is not None:
                     raise CheckError(f"It ended with code {child.returncode}:\n{_said(child)}")
                 if time.monotonic() - begun > _WINDOW_LIMIT:
@@ -71,11 +73,11 @@ def foreign_files(pid: int, package: Path) -> list[str]:
     )
 
 
-def check_verify(program: Path, environment: dict[str, str]) -> dict[str, object]:
+def check_verify(program: Path, environment: dict[str, str]) -> dict[str, Any]:
     """Run the package's own `verify`; returns its record.
 
     Raises:
-        CheckError: it fails, takes too long, or its record is not JSON.
+        CheckError: it fails, takes too long, or its record does not say that the package passed.
     """
     command = [str(program), "verify", "--json"]
     try:
@@ -90,8 +92,10 @@ def check_verify(program: Path, environment: dict[str, str]) -> dict[str, object
         record = json.loads(done.stdout)
     except ValueError as error:
         raise CheckError(f"`verify --json` printed something else than JSON:\n{done.stdout[:500]}") from error
-    if not isinstance(record, dict):
-        raise CheckError("The record of `verify` is not an object.")
+    if not isinstance(record, dict) or record.get("passed") is not True:
+        raise CheckError("The record of `verify` does not say that it passed.")
+    if record.get("runtime", {}).get("packaged") != "true":
+        raise CheckError("`verify` ran in a checkout and not in the package.")
     return record
 
 
@@ -115,6 +119,11 @@ def main(arguments: list[str]) -> int:
         print(f"The package is not right. {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _open(display: str) -> bool:
+    shown = x11_windows.shown(display)
+    return any(_TITLE in window.title and window.width >= _SMALLEST for window in shown)
 
 
 def _said(child: "subprocess.Popen[str]") -> str:
