@@ -260,6 +260,7 @@ class Client:
     async def _once(
         self, method: str, path: str, token: str | None, content: dict[str, Any]
     ) -> httpx2.Response:
+        self._check_open()
         with lost_when_broken():
             return await self._http.request(method, path, **_with_token(content, token))
 
@@ -276,6 +277,7 @@ class Client:
         if body is not None:
             content |= {"content": msgspec.json.encode(body), "headers": _JSON}
         used = self._token
+        self._check_open()
         with lost_when_broken():
             async with self._http.stream(method, path, **_with_token(content, used)) as answer:
                 if answer.status_code != httpx2.codes.UNAUTHORIZED or self._given:
@@ -290,6 +292,10 @@ class Client:
             ):
                 async for event in found:
                     yield event
+
+    def _check_open(self) -> None:
+        if self._http.is_closed:
+            raise ConnectionLostError("This client is closed.")
 
     async def _renew(self, used: str | None) -> bool:
         """Begin another session in place of `used`; False where the token was given to us."""

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.backend.accounts import Accounts
 from app.errors import ForbiddenError, UnauthorizedError
 from app.gateway.door import Door, door_of
+from app.gateway.errors import ClosingError
 
 # What a client of a door with a secret shows (see Listeners.listen_local).
 LOCAL_HEADER = "x-carrel-local"
@@ -39,6 +40,8 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = door_of(scope)
+        if door.closed:
+            raise ClosingError
         headers = Headers(scope=scope)
         _check_origin(door, headers)
         _check_secret(door, headers)

@@ -1,5 +1,7 @@
 """The gateway as one ASGI application: middlewares, routes, errors in one shape."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -25,6 +27,7 @@ from app.gateway.routes import (
     v1_embeddings,
     v1_models,
 )
+from app.gateway.routes.answers import Errors
 from app.gateway.routes.call import Desk
 from app.gateway.trace import Trace
 from app.gateway.windows import Windows
@@ -44,6 +47,7 @@ def create(backend: Backend, listeners: Listeners, *, limits: Limits) -> FastAPI
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={"default": {"model": Errors, "description": "Refused; the code says why."}},
         # Outermost first. Plain ASGI all of them: they must not gather streams.
         middleware=[
             Middleware(Trace),
@@ -71,4 +75,19 @@ def create(backend: Backend, listeners: Listeners, *, limits: Limits) -> FastAPI
         v1_embeddings,
     ):
         application.include_router(room.router)
+    _describe_sessions(application)
     return application
+
+
+def _describe_sessions(application: FastAPI) -> None:
+    """Say in /openapi.json that a bearer token is needed; the doors themselves are in `access`."""
+    described = application.openapi
+
+    def with_sessions() -> dict[str, Any]:
+        schema = described()
+        schema["components"]["securitySchemes"] = {"session": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"session": []}]
+        return schema
+
+    # FastAPI's documented way to change the description.
+    application.openapi = with_sessions  # type: ignore[method-assign]

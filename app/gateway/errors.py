@@ -28,7 +28,7 @@ class ClosingError(ConnectionLostError):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("Carrel is closing.")
+        super().__init__("Carrel is closing, or its listener was switched off.")
 
 
 class Guard:

@@ -232,3 +232,14 @@ async def test_a_port_where_nothing_listens_is_a_lost_connection():
     with pytest.raises(ConnectionLostError):
         await client.health()
     await client.close()
+
+
+async def test_a_closed_client_is_a_lost_connection():
+    client = client_of(Gateway("{}"))
+    await client.open()
+    await client.close()
+
+    with pytest.raises(ConnectionLostError):
+        await client.health()
+    with pytest.raises(ConnectionLostError):
+        await anext(client.feed())

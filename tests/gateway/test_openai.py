@@ -1,7 +1,10 @@
 """The official openai client over a real port: what it sends and understands."""
 
+import asyncio
 import json
+import threading
 
+import httpx2
 import numpy as np
 import openai
 import pytest
@@ -205,6 +208,34 @@ def test_an_error_in_a_whole_answer_is_a_status(open_site):
     with pytest.raises(openai.InternalServerError) as raised:
         late.chat.completions.create(model="m", messages=HELLO)
     assert raised.value.code == "decode_failed"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_when_the_client_goes_the_answer_is_stopped(open_site, stream):
+    class Waiting(Scripted):
+        async def complete(self, user_id, request, *, trace_id):
+            try:
+                yield Delta("Hel")
+                reached.set()
+                await asyncio.Event().wait()
+            finally:
+                closed.set()
+
+    reached, closed = threading.Event(), threading.Event()
+    site = open_site(completions=Waiting())
+    body = {"model": "m", "messages": HELLO, "stream": stream}
+    headers = {"authorization": f"Bearer {site.token}"}
+
+    async def go_away():
+        async with httpx2.AsyncClient(base_url=site.address, trust_env=False) as http:
+            asking = asyncio.create_task(http.post("/v1/chat/completions", json=body, headers=headers))
+            assert await asyncio.to_thread(reached.wait, 30)
+            asking.cancel()
+            await asyncio.wait({asking})
+
+    asyncio.run(go_away())
+
+    assert closed.wait(30)
 
 
 def test_models_are_listed_and_looked_up_whatever_their_name(open_site):

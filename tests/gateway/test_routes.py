@@ -210,3 +210,39 @@ def test_the_chat_model_can_be_chosen_while_the_program_runs(answering, sample):
 
     assert chosen.loaded
     assert chosen.sha256 == chat.sha256
+
+
+def test_the_api_describes_itself(site):
+    described = site.tcp.get("/openapi.json").json()
+
+    assert set(described["paths"]) == {
+        "/health",
+        "/sessions",
+        "/sessions/current",
+        "/documents",
+        "/documents/{document_id}",
+        "/documents/{document_id}/retry",
+        "/documents/{document_id}/pages/{number}",
+        "/documents/{document_id}/pages/{number}/image",
+        "/search",
+        "/ask",
+        "/ask/{answer_id}/stop",
+        "/conversations",
+        "/conversations/{conversation_id}",
+        "/events",
+        "/window",
+        "/models",
+        "/models/chat",
+        "/listener",
+        "/v1/models",
+        "/v1/models/{name}",
+        "/v1/chat/completions",
+        "/v1/embeddings",
+    }
+    operations = [operation for path in described["paths"].values() for operation in path.values()]
+    assert all(operation["responses"]["default"] for operation in operations)
+    assert not any("422" in operation["responses"] for operation in operations)
+    assert {"Document", "Message", "SearchResult", "Health", "Errors"} <= set(
+        described["components"]["schemas"]
+    )
+    assert described["security"] == [{"session": []}]

@@ -11,7 +11,7 @@ import pytest
 
 from app.client.client import Client
 from app.client.transport import InProcessTransport
-from app.errors import ConnectionLostError, StorageError
+from app.errors import ConnectionLostError, ReportedError, StorageError
 from app.gateway.loop import LoopThread
 from app.gateway.server import Server
 
@@ -77,6 +77,16 @@ def test_after_closing_nothing_can_be_submitted(open_site):
 
     with pytest.raises(RuntimeError):
         site.server.submit(asyncio.sleep(0))
+
+
+def test_while_it_closes_new_requests_are_told_so(open_site):
+    site = open_site()
+    site.do(site.client.models())
+    site.server._door.close()
+
+    with pytest.raises(ReportedError) as raised:
+        site.do(site.client.models())
+    assert (raised.value.code, raised.value.status) == ("connection_lost", 503)
 
 
 def test_no_thread_socket_or_task_is_left(open_site, recwarn):

@@ -10,6 +10,7 @@ from app.events import AskEvent, Failed, Finished
 from app.gateway.errors import INTERNAL, ClosingError, as_problem
 from app.gateway.event_stream import EventStream, named
 from app.gateway.replies import Json
+from app.gateway.routes.answers import Stopped
 from app.gateway.routes.bodies import Ask
 from app.gateway.routes.call import Call
 from app.records import Problem
@@ -45,10 +46,10 @@ async def ask(call: Call, body: Ask) -> EventStream:
     )
 
 
-@router.post("/ask/{answer_id}/stop", response_model=dict[str, bool])
+@router.post("/ask/{answer_id}/stop", response_model=Stopped)
 async def stop(call: Call, answer_id: str) -> Json:
     """Stop an answer; what was written of it is kept. False: there is none being written."""
-    return Json({"stopped": await call.backend.ask.stop(call.user_id, answer_id)})
+    return Json(Stopped(await call.backend.ask.stop(call.user_id, answer_id)))
 
 
 async def _blocks(events: AsyncGenerator[AskEvent, None], trace_id: str) -> AsyncGenerator[bytes, None]:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from app.gateway.replies import Json
+from app.gateway.routes.answers import Conversations
 from app.gateway.routes.bodies import Rename
 from app.gateway.routes.call import Call
 from app.records import Conversation, ConversationDetail
@@ -10,10 +11,10 @@ from app.records import Conversation, ConversationDetail
 router = APIRouter(tags=["conversations"])
 
 
-@router.get("/conversations", response_model=dict[str, tuple[Conversation, ...]])
+@router.get("/conversations", response_model=Conversations)
 async def conversations(call: Call) -> Json:
     """Every conversation, the last used first."""
-    return Json({"conversations": await call.backend.conversations.list(call.user_id)})
+    return Json(Conversations(await call.backend.conversations.list(call.user_id)))
 
 
 @router.get("/conversations/{conversation_id}", response_model=ConversationDetail)

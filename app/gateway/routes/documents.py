@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from app.errors import InvalidRequestError
 from app.gateway.replies import Json
+from app.gateway.routes.answers import Additions, Documents
 from app.gateway.routes.bodies import Paths
 from app.gateway.routes.call import Arrived, Call
 from app.records import Addition, Document, Page
@@ -23,16 +24,16 @@ _FILES_AT_ONCE = 1_000
 _UPLOAD = {"type": "array", "items": {"type": "string", "format": "binary"}}
 
 
-@router.get("/documents", response_model=dict[str, tuple[Document, ...]])
+@router.get("/documents", response_model=Documents)
 async def documents(call: Call) -> Json:
     """Every document, newest first."""
-    return Json({"documents": await call.backend.documents.list(call.user_id)})
+    return Json(Documents(await call.backend.documents.list(call.user_id)))
 
 
 @router.post(
     "/documents",
     status_code=202,
-    response_model=dict[str, tuple[Addition, ...]],
+    response_model=Additions,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -47,7 +48,7 @@ async def add(call: Call) -> Json:
     """Add files: by path (JSON; folders are walked), or by content (multipart, field `files`)."""
     kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return Json({"additions": await _upload(call)}, 202)
+        return Json(Additions(await _upload(call)), 202)
     if kind != "application/json":
         raise InvalidRequestError("Send application/json with paths, or multipart/form-data with files.")
     try:
@@ -56,7 +57,7 @@ async def add(call: Call) -> Json:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InvalidRequestError(f"{place}: {first['msg']}" if place else first["msg"]) from None
-    return Json({"additions": await call.backend.documents.add_paths(call.user_id, body.paths)}, 202)
+    return Json(Additions(await call.backend.documents.add_paths(call.user_id, body.paths)), 202)
 
 
 @router.get("/documents/{document_id}", response_model=Document)
@@ -93,18 +94,19 @@ async def page_image(
     return Response(image, media_type="image/png", headers={"x-content-type-options": "nosniff"})
 
 
-async def _upload(call: Arrived) -> list[Addition]:
+async def _upload(call: Arrived) -> tuple[Addition, ...]:
     form = await call.request.form(max_files=_FILES_AT_ONCE, max_fields=16)
     try:
         files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
         if not files:
             raise InvalidRequestError("The form has no file in its field `files`.")
-        return [
+        added = [
             await call.backend.documents.add_upload(
                 call.user_id, file.filename or "unnamed", _chunks(file), call.desk.limits.upload
             )
             for file in files
         ]
+        return tuple(added)
     finally:
         await form.close()
 

@@ -9,6 +9,7 @@ from app.backend.feed import Feed
 from app.events import WindowRequested
 from app.gateway.event_stream import EventStream, named
 from app.gateway.replies import Json
+from app.gateway.routes.answers import Shown
 from app.gateway.routes.call import Call
 from app.gateway.windows import Windows
 
@@ -22,13 +23,13 @@ async def events(call: Call, window: bool = False) -> EventStream:
     return await EventStream.begin(call.request, blocks)
 
 
-@router.post("/window", response_model=dict[str, bool])
+@router.post("/window", response_model=Shown)
 async def show(call: Call) -> Json:
     """Ask the open window to come to the front; false when there is none."""
     shown = call.desk.windows.any
     if shown:
         call.backend.feed.publish(WindowRequested())
-    return Json({"shown": shown})
+    return Json(Shown(shown))
 
 
 async def _blocks(feed: Feed, windows: Windows | None) -> AsyncGenerator[bytes, None]:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.gateway.replies import Json
+from app.gateway.routes.answers import Models
 from app.gateway.routes.bodies import ModelFile
 from app.gateway.routes.call import Call
 from app.records import Model
@@ -10,10 +11,10 @@ from app.records import Model
 router = APIRouter(tags=["models"])
 
 
-@router.get("/models", response_model=dict[str, tuple[Model, ...]])
+@router.get("/models", response_model=Models)
 async def models(call: Call) -> Json:
     """The chat and the embedding model."""
-    return Json({"models": call.backend.models.describe()})
+    return Json(Models(call.backend.models.describe()))
 
 
 @router.put("/models/chat", response_model=Model)
