@@ -177,7 +177,7 @@ def main() -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The next start goes on from here.", file=sys.stderr)
+        print("\nStopped. The next start begins this step again.", file=sys.stderr)
         return 130
     if done:
         _say("Everything is installed.")

@@ -9,10 +9,12 @@ Standard library only.
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -86,7 +88,7 @@ def run(command: list[str], environment: dict[str, str], log: Path, *, doing: st
     progress = Progress(doing, packages, _cores())
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     with (
-        log.open("a", encoding="utf-8") as kept,
+        log.open("a", encoding="utf-8", buffering=1) as kept,
         subprocess.Popen(
             command,
             env=environment,
@@ -96,6 +98,7 @@ def run(command: list[str], environment: dict[str, str], log: Path, *, doing: st
             text=True,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # a group of its own: with pip end the compilers it started
         ) as child,
     ):
         assert child.stdout is not None
@@ -115,7 +118,7 @@ def run(command: list[str], environment: dict[str, str], log: Path, *, doing: st
                 new_stage = progress.read(line, at)
                 teller.tell(progress.line(at), at, at_once=new_stage)
         except KeyboardInterrupt:
-            child.terminate()
+            _end(child)
             raise
         finally:
             teller.close()
@@ -152,6 +155,14 @@ class _Teller:
         if self._terminal and self._last:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+    else:
+        child.terminate()
 
 
 def _pump(stream: TextIO, lines: "queue.SimpleQueue[str | None]") -> None:

@@ -1,8 +1,12 @@
 import io
 import os
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pip_progress
+import pytest
 from pip_progress import Progress
 
 
@@ -63,3 +67,29 @@ def test_a_failure_hands_on_the_exit_code_and_the_lines_that_tell_something(tmp_
 
     assert code == 7
     assert pip_progress.telling_lines(log, 5) == ["error: no compiler"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.timeout(60)
+def test_an_interruption_ends_the_compilers_too(tmp_path):
+    pipe, log = tmp_path / "compiler", tmp_path / "install.log"
+    os.mkfifo(pipe)
+    # The compiler of this test holds the pipe open for as long as it lives.
+    compiler = (
+        f"import signal; file = open({str(pipe)!r}, 'w'); print('up', file=file, flush=True); signal.pause()"
+    )
+    pip = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {compiler!r}])"
+    script = (
+        "import os, sys\nfrom pathlib import Path\n"
+        f"sys.path.insert(0, {str(Path(pip_progress.__file__).parent)!r})\nimport pip_progress\n"
+        f"pip_progress.run([sys.executable, '-c', {pip!r}], dict(os.environ), Path({str(log)!r}),"
+        " doing='Installing', packages=2)\n"
+    )
+    with (
+        subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as running,
+        pipe.open() as held,
+    ):
+        assert held.readline() == "up\n"
+        running.send_signal(signal.SIGINT)
+
+        assert held.read() == ""  # its other end is closed: the compiler is gone
