@@ -5,9 +5,9 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app.ui.controls import Button
-from app.ui.dialogs import words
 from app.ui.icons import paint_icon
 from app.ui.theme import Size, Space, Theme
+from app.ui.words import Words
 
 
 class Banner(QWidget):
@@ -24,7 +24,7 @@ class Banner(QWidget):
         self._theme = theme
         self._lost = False
         self._icon = "info"
-        self.text = words(theme, "", "control")
+        self.text = Words(theme, "", "control")
         self.retry = Button(theme, "Try now", kind="pill", icon="refresh-cw")
         self.retry.clicked.connect(self.retry_asked)
         self.shut = Button(theme, kind="tool", icon="x", name="Dismiss")
@@ -68,8 +68,7 @@ class Banner(QWidget):
 
     def _show(self, icon: str, message: str, *, retry: bool) -> None:
         self._icon = icon
-        self.text.setText(message)
-        self.text.setAccessibleName(message)
+        self.text.set_words(message)
         self.retry.setVisible(retry)
         self.shut.setVisible(not retry)
         self.show()

@@ -26,21 +26,18 @@ from app.client.client import Client
 from app.errors import AppError
 from app.events import (
     AskEvent,
-    Checked,
     ConversationChanged,
     ConversationRemoved,
     Delta,
     DocumentChanged,
     DocumentRemoved,
-    Failed,
     FeedEvent,
-    Finished,
     ModelChanged,
     Notice,
-    Retrieved,
     WindowRequested,
 )
 from app.records import Problem
+from app.ui.asking import Ask
 
 T = TypeVar("T")
 Submit = Callable[[Coroutine[Any, Any, Any]], "concurrent.futures.Future[Any]"]
@@ -48,7 +45,6 @@ Submit = Callable[[Coroutine[Any, Any, Any]], "concurrent.futures.Future[Any]"]
 _INTERVAL_MS = 33
 _BUDGET_S = 0.008
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
-_STOP_WAIT_MS = 3_000
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +68,7 @@ class _Call:
 class _Text:
     """Pieces of one answer that wait together."""
 
-    def __init__(self, ask: "Ask", text: str) -> None:
+    def __init__(self, ask: Ask, text: str) -> None:
         self.ask = ask
         self.parts = [text]
 
@@ -90,86 +86,6 @@ class _Change:
     def deliver(self) -> None:
         self._bridge.forget_change(self.event.document.id, self)
         self._bridge.document_changed.emit(self.event.document)
-
-
-class Ask(QObject):
-    """One question on its way. Exactly one of `finished` and `failed` comes, always.
-
-    Signals:
-        retrieved: a Retrieved, before the first word.
-        text: the next piece of the answer.
-        checked: a tuple of Citations of sentences that ended.
-        finished: the Message as it was stored, or None where it was stopped before that.
-        failed: a Problem, the trace ID, and the Message that was kept (or None).
-    """
-
-    retrieved = Signal(object)
-    text = Signal(str)
-    checked = Signal(object)
-    finished = Signal(object)
-    failed = Signal(object, str, object)
-
-    def __init__(self, bridge: "Bridge") -> None:
-        super().__init__(bridge)
-        self._bridge = bridge
-        self._future: concurrent.futures.Future[Any] | None = None
-        self._answer_id: str | None = None
-        self._ended = False
-        self._stopping = False
-
-    @property
-    def ended(self) -> bool:
-        return self._ended
-
-    def stop(self) -> None:
-        """End the answer where it is; what there is of it is kept."""
-        if self._ended or self._stopping:
-            return
-        self._stopping = True
-        if self._answer_id is None:
-            self._cancel()
-            return
-        client = self._bridge.client
-        self._bridge.request(
-            client.stop(self._answer_id), lambda _: None, lambda _: self._cancel(), owner=self
-        )
-        QTimer.singleShot(_STOP_WAIT_MS, self, self._cancel)
-
-    def start(self, future: "concurrent.futures.Future[Any]") -> None:
-        self._future = future
-
-    def arrived(self, event: AskEvent) -> None:
-        """An event of the stream, on the GUI thread and in order."""
-        if self._ended:
-            return
-        if isinstance(event, Retrieved):
-            self._answer_id = event.answer_id
-            self.retrieved.emit(event)
-            if self._stopping:
-                self._stopping = False
-                self.stop()
-        elif isinstance(event, Checked):
-            self.checked.emit(event.citations)
-        elif isinstance(event, Finished):
-            self._ended = True
-            self.finished.emit(event.message)
-        elif isinstance(event, Failed):
-            self._ended = True
-            self.failed.emit(event.problem, event.trace_id, event.message)
-
-    def broke(self, problem: Problem | None) -> None:
-        """The stream is over without a last event: it was cancelled (None) or it broke."""
-        if self._ended:
-            return
-        self._ended = True
-        if problem is None:
-            self.finished.emit(None)
-        else:
-            self.failed.emit(problem, "", None)
-
-    def _cancel(self) -> None:
-        if not self._ended and self._future is not None:
-            self._future.cancel()
 
 
 class Bridge(QObject):
@@ -225,8 +141,6 @@ class Bridge(QObject):
         """
 
         def ended(future: "concurrent.futures.Future[T]") -> None:
-            with self._lock:
-                self._running.discard(future)
             if future.cancelled():
                 return
             error = future.exception()
@@ -237,25 +151,19 @@ class Bridge(QObject):
                 problem = problem_of(error)
                 self._push(_Call(lambda: (failed or self.trouble.emit)(problem), owner))
 
-        future = self._submit(work)
-        with self._lock:
-            self._running.add(future)
-        future.add_done_callback(ended)
-        return future
+        return self._send(work, ended)
 
     def ask(
         self, question: str, conversation_id: str | None = None, document_ids: tuple[str, ...] | None = None
     ) -> Ask:
         """Send a question; its events come through the signals of the Ask."""
-        ask = Ask(self)
+        ask = Ask(self, self._stop_answer)
 
         async def follow() -> None:
             async for event in self.client.ask(question, conversation_id, document_ids):
                 self._push_ask(ask, event)
 
         def ended(future: "concurrent.futures.Future[Any]") -> None:
-            with self._lock:
-                self._running.discard(future)
             if future.cancelled():
                 problem = None
             elif error := future.exception():
@@ -264,11 +172,7 @@ class Bridge(QObject):
                 problem = Problem("connection_lost", "The answer ended before it was complete.")
             self._push(_Call(lambda: ask.broke(problem), ask))
 
-        future = self._submit(follow())
-        ask.start(future)
-        with self._lock:
-            self._running.add(future)
-        future.add_done_callback(ended)
+        ask.start(self._send(follow(), ended))
         return ask
 
     def follow(self) -> None:
@@ -297,6 +201,29 @@ class Bridge(QObject):
         with self._lock:
             if self._changes.get(document_id) is change:
                 del self._changes[document_id]
+
+    def _stop_answer(self, answer_id: str, failed: Callable[[], None]) -> None:
+        self.request(self.client.stop(answer_id), lambda _: None, lambda _: failed(), owner=self)
+
+    def _send(
+        self, work: Coroutine[Any, Any, Any], ended: Callable[["concurrent.futures.Future[Any]"], None]
+    ) -> "concurrent.futures.Future[Any]":
+        """Hand a coroutine to the loop; `ended` is called there. After `close` it is never begun."""
+        if self._closed:
+            work.close()
+            never: concurrent.futures.Future[Any] = concurrent.futures.Future()
+            never.cancel()
+            return never
+        future = self._submit(work)
+        with self._lock:
+            self._running.add(future)
+        future.add_done_callback(self._forget)
+        future.add_done_callback(ended)
+        return future
+
+    def _forget(self, future: "concurrent.futures.Future[Any]") -> None:
+        with self._lock:
+            self._running.discard(future)
 
     async def _follow(self) -> None:
         wait = _FIRST_WAIT_S

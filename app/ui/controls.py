@@ -80,6 +80,7 @@ class Button(Pressable):
         *,
         kind: str = "plain",
         icon: str | None = None,
+        icon_last: bool = False,
         name: str = "",
         hint: str = "",
         parent: QWidget | None = None,
@@ -87,6 +88,7 @@ class Button(Pressable):
         super().__init__(theme, parent)
         self.kind = kind
         self.icon_name = icon
+        self._icon_last = icon_last
         self.setText(text)
         self.setAccessibleName(name or text)
         self.setToolTip(hint or (name if not text else ""))
@@ -138,7 +140,7 @@ class Button(Pressable):
             wide = min(QFontMetrics(painter.font()).horizontalAdvance(self.text()), room)
             left = box.left() + (box.width() - wide - taken) / 2
             if self.icon_name:
-                mirrored = self.layoutDirection() == Qt.LayoutDirection.RightToLeft
+                mirrored = (self.layoutDirection() == Qt.LayoutDirection.RightToLeft) != self._icon_last
                 at = QRectF(left + (wide + 6 if mirrored else 0), box.center().y() - side / 2, side, side)
                 paint_icon(painter, self.icon_name, at, ink)
                 left += 0 if mirrored else taken

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from app.records import Document
 from app.ui.controls import Button, Line
 from app.ui.conversations.model import ConversationsModel
 from app.ui.documents.model import DocumentsModel
 from app.ui.icons import icon, paint_icon
-from app.ui.menu import popup
+from app.ui.menu import Menu
 from app.ui.paint import line_of_text, rounded
 from app.ui.rows import RowList
 from app.ui.theme import Size, Space, Theme
@@ -93,7 +93,8 @@ class Desk(QWidget):
         self._build_split(column)
         self.foot = Foot(theme)
         column.addWidget(self.foot)
-        self.setMinimumWidth(200)
+        theme.changed.connect(self._restyle)
+        self._restyle()
         order: list[QWidget] = [self.new, self.find_box, self.talks, self.library]
         for first, second in pairwise(order):
             QWidget.setTabOrder(first, second)
@@ -116,10 +117,13 @@ class Desk(QWidget):
         head.addWidget(add)
         inside.addLayout(head)
         self.empty = Line(theme, "Drop files anywhere in the window", role="caption", colour="ink3")
-        self.empty.setContentsMargins(Space.SMALL, 0, 0, 0)
-        inside.addWidget(self.empty)
+        hint = QHBoxLayout()
+        hint.setContentsMargins(Space.SMALL, 0, 0, 0)
+        hint.addWidget(self.empty)
+        inside.addLayout(hint)
         inside.addWidget(self.library, 1)
         self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.setObjectName("quiet")
         self.split.setHandleWidth(1)
         self.split.setChildrenCollapsible(False)
         self.split.addWidget(self.talks)
@@ -153,6 +157,9 @@ class Desk(QWidget):
     def _sized(self) -> None:
         self._sized_by_user = True
 
+    def _restyle(self) -> None:
+        self.setMinimumWidth(max(200, self.theme.px(96 + 2 * Size.TOOL) + 2 * Space.WIDE))
+
     def _filter(self, text: str) -> None:
         self._conversations.filter(text)
         self._filtered.setFilterFixedString(text.strip())
@@ -177,20 +184,20 @@ class Desk(QWidget):
             self.count.set_text(f"{number:,} {'file' if number == 1 else 'files'}" if number else "")
 
     def _conversation_menu(self, keys: Sequence[str], at: QPoint) -> None:
-        menu = QMenu(self)
+        menu = Menu(self)
         menu.addAction(self._action("pencil", "Rename…", lambda: self.rename_asked.emit(keys[0])))
         menu.addAction(self._action("trash-2", "Delete…", lambda: self.delete_asked.emit(keys[0])))
-        popup(menu, at)
+        menu.show_at(at)
 
     def _document_menu(self, keys: Sequence[str], at: QPoint) -> None:
         menu = self.document_menu(list(keys))
-        popup(menu, at)
+        menu.show_at(at)
 
-    def document_menu(self, keys: list[str]) -> QMenu:
+    def document_menu(self, keys: list[str]) -> Menu:
         """What can be done with some documents."""
         found = [self._documents.document(key) for key in keys]
         chosen: list[Document] = [document for document in found if document is not None]
-        menu = QMenu(self)
+        menu = Menu(self)
         if len(chosen) == 1:
             menu.addAction(self._action("book-open", "Open", lambda: self.document_opened.emit(keys[0])))
         ready = [document.id for document in chosen if document.status == "ready"]
@@ -252,12 +259,12 @@ class FindBox(QLineEdit):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if self.text():
-            return
         painter = QPainter(self)
-        font = self._theme.font("small")
-        painter.setFont(font)
+        painter.setFont(self._theme.font("small"))
         wide = painter.fontMetrics().horizontalAdvance("Ctrl K") + 2 * 5
+        words = self.fontMetrics().horizontalAdvance(self.placeholderText())
+        if self.text() or words + wide + 32 > self.width():
+            return
         tall = self._theme.px(18)
         key = QRectF(self.width() - wide - 9, (self.height() - tall) / 2, wide, tall)
         if self.layoutDirection() == Qt.LayoutDirection.RightToLeft:

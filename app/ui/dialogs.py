@@ -1,11 +1,19 @@
-"""Small questions to the user: confirm something, type a name."""
+"""Small questions to the user: confirm something, type a name, pick files.
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+None of them stops the program: each says what to do with the answer.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.ui.controls import Button
+from app.ui.paint import rounded
 from app.ui.theme import Space, Theme
+from app.ui.words import Words
 
 _WIDTH = 420
 
@@ -18,6 +26,7 @@ class Sheet(QDialog):
         self.theme = theme
         self.setWindowTitle(title)
         self.setModal(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.body = QVBoxLayout()
         self.body.setSpacing(Space.MEDIUM)
         self.buttons = QHBoxLayout()
@@ -26,10 +35,15 @@ class Sheet(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(Space.WIDE, Space.WIDE, Space.WIDE, Space.LARGE + Space.HAIR)
         column.setSpacing(Space.LARGE + Space.HAIR)
-        self.heading = words(theme, title, "question")
+        self.heading = Words(theme, title, "question")
         column.addWidget(self.heading)
         column.addLayout(self.body, 1)
         column.addLayout(self.buttons)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        # Not every desktop draws a frame around a dialog.
+        rounded(QPainter(self), QRectF(self.rect()), 0, None, self.theme.colour("line"))
 
     def add_button(self, text: str, *, primary: bool = False) -> Button:
         button = Button(self.theme, text, kind="primary" if primary else "plain")
@@ -38,38 +52,28 @@ class Sheet(QDialog):
         return button
 
 
-def words(theme: Theme, text: str, role: str = "control", colour: str = "ink") -> QLabel:
-    """Plain text of several lines; never read as markup."""
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-
-    def restyle() -> None:
-        label.setFont(theme.font(role))
-        palette = QPalette(label.palette())
-        palette.setColor(QPalette.ColorRole.WindowText, theme.colour(colour))
-        label.setPalette(palette)
-
-    restyle()
-    theme.changed.connect(restyle)
-    label.destroyed.connect(lambda: theme.changed.disconnect(restyle))
-    return label
-
-
-def confirm(theme: Theme, title: str, text: str, action: str, parent: QWidget | None = None) -> bool:
-    """Ask before something that cannot be undone. Enter does not confirm by itself."""
+def confirm(
+    theme: Theme, title: str, text: str, action: str, parent: QWidget, *, then: Callable[[], object]
+) -> Sheet:
+    """Ask before something that cannot be undone; `then` is called on a yes. Enter alone is no."""
     sheet = Sheet(theme, title, parent)
     sheet.setFixedWidth(theme.px(_WIDTH))
-    sheet.body.addWidget(words(theme, text, "control", "ink2"))
+    sheet.body.addWidget(Words(theme, text, "control", "ink2"))
     no = sheet.add_button("Cancel")
     no.clicked.connect(sheet.reject)
-    sheet.add_button(action, primary=True).clicked.connect(sheet.accept)
+    yes = sheet.add_button(action, primary=True)
+    yes.setObjectName("yes")
+    yes.clicked.connect(sheet.accept)
     no.setFocus()
-    return sheet.exec() == QDialog.DialogCode.Accepted
+    sheet.accepted.connect(lambda: then())
+    sheet.open()
+    return sheet
 
 
-def ask_text(theme: Theme, title: str, text: str, action: str, parent: QWidget | None = None) -> str | None:
-    """Let the user edit a line; None if they thought better of it."""
+def ask_text(
+    theme: Theme, title: str, text: str, action: str, parent: QWidget, *, then: Callable[[str], object]
+) -> Sheet:
+    """Let the user edit a line; `then` is called with it, stripped and never empty."""
     sheet = Sheet(theme, title, parent)
     sheet.setFixedWidth(theme.px(_WIDTH))
     field = QLineEdit(text)
@@ -78,8 +82,35 @@ def ask_text(theme: Theme, title: str, text: str, action: str, parent: QWidget |
     field.selectAll()
     sheet.body.addWidget(field)
     sheet.add_button("Cancel").clicked.connect(sheet.reject)
-    sheet.add_button(action, primary=True).clicked.connect(sheet.accept)
+    yes = sheet.add_button(action, primary=True)
+    yes.setObjectName("yes")
+    yes.clicked.connect(sheet.accept)
     field.returnPressed.connect(sheet.accept)
     field.setFocus()
-    typed = field.text().strip() if sheet.exec() == QDialog.DialogCode.Accepted else ""
-    return typed or None
+
+    def accepted() -> None:
+        if typed := field.text().strip():
+            then(typed)
+
+    sheet.accepted.connect(accepted)
+    sheet.open()
+    return sheet
+
+
+def choose_files(
+    parent: QWidget,
+    title: str,
+    filters: str,
+    then: Callable[[list[str]], None],
+    *,
+    folder: str = "",
+    several: bool,
+) -> QFileDialog:
+    """Let the user pick files of this computer; `then` is called with their paths."""
+    dialog = QFileDialog(parent, title, folder or str(Path.home()), filters)
+    mode = QFileDialog.FileMode.ExistingFiles if several else QFileDialog.FileMode.ExistingFile
+    dialog.setFileMode(mode)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.filesSelected.connect(then)
+    dialog.open()
+    return dialog

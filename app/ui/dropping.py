@@ -31,7 +31,7 @@ class DropOverlay(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         theme = self._theme
-        painter.fillRect(self.rect(), theme.colour("paper", 0.86))
+        painter.fillRect(self.rect(), theme.colour("paper", 0.93))
         box = QRectF(self.rect()).adjusted(Space.LARGE, Space.LARGE, -Space.LARGE, -Space.LARGE)
         rounded(painter, box, Radius.COMPOSER, theme.colour("soft", 0.6))
         dashed(painter, box, theme, "accent", 2)

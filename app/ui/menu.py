@@ -1,14 +1,30 @@
-"""How menus come up: rounded, and gone with their choice."""
+"""Menus: rounded, and gone with their choice."""
 
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QMenu
+from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtGui import QPainterPath, QRegion, QResizeEvent
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.ui.theme import Radius
 
 
-def popup(menu: QMenu, at: QPoint) -> None:
-    """Show a menu at a global point."""
-    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    # Rounded corners need a see-through window around them.
-    menu.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
-    menu.setWindowFlag(Qt.WindowType.FramelessWindowHint)
-    menu.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
-    menu.popup(at)
+class Menu(QMenu):
+    """A menu with rounded corners, with and without a compositing desktop."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
+
+    def show_at(self, at: QPoint) -> None:
+        """Show it at a global point."""
+        self.popup(at)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # Without compositing what is outside the corners would be black: it is cut off.
+        path = QPainterPath()
+        radius = Radius.CARD - 1.0
+        path.addRoundedRect(QRectF(self.rect()), radius, radius)
+        self.setMask(QRegion(path.toFillPolygon().toPolygon()))

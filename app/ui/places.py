@@ -53,14 +53,15 @@ def place_of(source: Source, answer_id: str | None, citation: Citation | None, i
 
 
 def places_of(sources: Sequence[Source], citations: Sequence[Citation], answer_id: str | None) -> list[Place]:
-    """Every place an answer points at: its citations in order, then sources none of them names."""
+    """Every place an answer rests on: its citations in order, then what else was read for it."""
     by_number = {source.number: source for source in sources}
     places: list[Place] = []
     for index, citation in enumerate(citations):
         if citation.source in by_number:
             places.append(place_of(by_number[citation.source], answer_id, citation, index))
     cited = {place.number for place in places}
-    places += [place_of(source, answer_id, None, None) for source in sources if source.number not in cited]
+    read = [source for source in sources if source.read and source.number not in cited]
+    places += [place_of(source, answer_id, None, None) for source in read]
     return places
 
 

@@ -10,8 +10,8 @@ _SHEET = Template(
     """
 * { outline: 0; }
 QToolTip { background: $ink; color: $paper; border: 0; padding: 5px 8px; }
-QMenu { background: $sheet; color: $ink; border: 1px solid $line; border-radius: ${radius_card}px;
-    padding: 4px; }
+QMenu { background: $sheet; color: $ink; border: 1px solid $line; padding: 4px; }
+Menu { border-radius: ${radius_card}px; }
 QMenu::item { padding: 6px 28px 6px 12px; border-radius: ${radius_row}px; background: transparent; }
 QMenu::item:selected { background: $soft; color: $ink; }
 QMenu::item:disabled { color: $ink3; background: transparent; }
@@ -31,6 +31,7 @@ QAbstractScrollArea { border: 0; }
 QAbstractScrollArea::corner { background: transparent; }
 
 QSplitter::handle { background: $line; }
+QSplitter#quiet::handle { background: transparent; }
 QSplitter::handle:hover, QSplitter::handle:pressed { background: $accent; }
 
 QLineEdit, QSpinBox { background: $paper; color: $ink; border: 1px solid $line; padding: 5px 9px;

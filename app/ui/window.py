@@ -12,7 +12,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShortcut,
 )
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app.records import Conversation, Health, Model, Problem
 from app.settings import Settings
@@ -21,6 +21,7 @@ from app.ui.bridge import Bridge
 from app.ui.chat.room import ChatRoom
 from app.ui.conversations.history import History
 from app.ui.desk import Desk
+from app.ui.dialogs import choose_files
 from app.ui.documents.sample import Sample, SampleTrial
 from app.ui.documents.shelf import Shelf
 from app.ui.dropping import DropOverlay, dropped_paths
@@ -47,6 +48,7 @@ class Window(QMainWindow):
         self._settings = settings
         self._state = state
         self._address: str | None = None
+        self._scale = theme.scale
         self.setWindowTitle("Carrel")
         self.setMinimumSize(Size.LEAST_WIDTH, Size.LEAST_HEIGHT)
         self.setAcceptDrops(True)
@@ -160,10 +162,8 @@ class Window(QMainWindow):
 
     def choose_files(self) -> None:
         """Let the user pick files to add."""
-        paths, _ = QFileDialog.getOpenFileNames(
-            self, "Add files", str(Path.home()), "Documents (*.pdf *.txt *.md *.markdown);;All files (*)"
-        )
-        self.shelf.add(paths)
+        filters = "Documents (*.pdf *.txt *.md *.markdown);;All files (*)"
+        choose_files(self, "Add files", filters, self.shelf.add, several=True)
 
     def open_settings(self) -> None:
         chat = self.chip.models.get("chat")
@@ -330,8 +330,7 @@ class Window(QMainWindow):
             self.move(kept.x, kept.y)
         if kept.maximised:
             self.setWindowState(Qt.WindowState.WindowMaximized)
-        desk = kept.desk_width or Size.DESK
-        self.split.setSizes([desk, max(1, self.width() - desk), 0])
+        self._size_desk(kept.desk_width or self.theme.px(Size.DESK))
         self.desk.setVisible(not kept.desk_folded)
         self.top.unfold.setVisible(kept.desk_folded)
         QTimer.singleShot(0, self.desk, lambda: self.desk.restore_split(kept.desk_split))
@@ -353,7 +352,15 @@ class Window(QMainWindow):
             changed["reader_width"] = sizes[2]
         self._state.remember(**changed)
 
+    def _size_desk(self, width: int) -> None:
+        width = min(width, self.width() // 3)
+        _, _, reader = self.split.sizes()
+        self.split.setSizes([width, max(1, self.split.width() - width - reader), reader])
+
     def _restyle(self) -> None:
+        if self.theme.scale != self._scale:
+            self._size_desk(round(self.split.sizes()[0] * self.theme.scale / self._scale))
+            self._scale = self.theme.scale
         self._saving.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -5,7 +5,6 @@ Run it under a display (xvfb-run works). QT_SCALE_FACTOR=2 gives pictures of twi
 
 import asyncio
 import contextlib
-import dataclasses
 import importlib.util
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent
 from PySide6.QtWidgets import QApplication
 
@@ -388,17 +387,13 @@ def keyboard(scene: Scene) -> None:
 
 def confirm_removal(scene: Scene) -> None:
     talk(scene)
-    from PySide6.QtCore import QTimer
-
-    QTimer.singleShot(0, lambda: scene.window.shelf.remove([next(iter(scene.client.held_documents))]))
+    scene.window.shelf.remove([next(iter(scene.client.held_documents))])
     scene.settle(0.4)
 
 
 def file_dialog(scene: Scene) -> None:
     talk(scene)
-    from PySide6.QtCore import QTimer
-
-    QTimer.singleShot(0, scene.window.choose_files)
+    scene.window.choose_files()
     scene.settle(0.5)
 
 
@@ -428,7 +423,10 @@ def main() -> None:
     app = QApplication(sys.argv[:1])
     chosen = sys.argv[2:] or ["reader:light:1440x900", "reader:dark:1440x900"]
     for entry in chosen:
-        name, choice, size, *rest = (entry + ":light:1440x900").split(":")[:3] + entry.split(":")[3:]
+        given = entry.split(":")
+        name, choice, size, *rest = (
+            given + ["light", "1440x900"][len(given) - 1 :] if len(given) < 3 else given
+        )
         wide, tall = (int(part) for part in size.split("x"))
         scale = float(rest[0]) if rest else 1.0
         with scene_of(app, choice, (wide, tall), scale) as scene:

@@ -1,30 +1,29 @@
 """The text of one answer: streams in, wraps to the column, carries its chips."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
-from PySide6.QtCore import QEvent, QMimeData, QPointF, QRectF, QSize, Qt, QUrl, Signal
+from PySide6.QtCore import QEvent, QMimeData, QRectF, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
     QTextBlock,
     QTextCursor,
-    QTextLine,
     QTextOption,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QTextEdit
 
 from app.records import Citation
-from app.ui.chat.markdown import CODE_BLOCK, QUOTE_BLOCK, RULE_BLOCK, MarkdownWriter
-from app.ui.chat.marks import CHIP_OBJECT, NUMBER, TAG_OBJECT, UNDERLINED, UNSUPPORTED, Chip, Tag, marks_of
-from app.ui.paint import rounded
-from app.ui.theme import Radius, Space, Theme
+from app.ui.chat.decoration import paint_behind, paint_dots
+from app.ui.chat.markdown import MarkdownWriter
+from app.ui.chat.marks import CHIP_OBJECT, NUMBER, TAG_OBJECT, UNSUPPORTED, Chip, Tag, marks_of
+from app.ui.menu import Menu
+from app.ui.theme import Theme
 
 _MOST_WIDTH = 16_777_215
 
@@ -163,12 +162,21 @@ class AnswerView(QTextEdit):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
-        self._paint_blocks(painter, QRectF(event.rect()))
+        clip = QRectF(event.rect())
+        paint_behind(painter, self.document(), self.theme, self.viewport().width(), clip)
         painter.end()
         super().paintEvent(event)
         painter = QPainter(self.viewport())
-        self._paint_dots(painter, QRectF(event.rect()))
+        paint_dots(painter, self.document(), self.theme, clip)
         painter.end()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = Menu(self)
+        copy = menu.addAction("Copy")
+        copy.setEnabled(self.textCursor().hasSelection())
+        copy.triggered.connect(self.copy)
+        menu.addAction("Select all").triggered.connect(self.selectAll)
+        menu.show_at(event.globalPos())
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -217,94 +225,6 @@ class AnswerView(QTextEdit):
             pieces.append(_words_of_block(block, cursor.selectionStart(), cursor.selectionEnd()))
             block = block.next()
         return "\n".join(pieces).strip("\n")
-
-    def _paint_blocks(self, painter: QPainter, clip: QRectF) -> None:
-        """What stands behind the words: boxes of code, bars of quotes, rules."""
-        layout = self.document().documentLayout()
-        block = self.document().begin()
-        code: QRectF | None = None
-        while block.isValid():
-            shape = block.blockFormat()
-            box = layout.blockBoundingRect(block)
-            if shape.hasProperty(int(CODE_BLOCK)):
-                code = box if code is None else code.united(box)
-                if not block.next().isValid() or not block.next().blockFormat().hasProperty(int(CODE_BLOCK)):
-                    box = QRectF(
-                        0.5, code.top() + 1, self.viewport().width() - 1, code.height() + Space.LARGE
-                    )
-                    bottom = Space.MEDIUM - 2 if shape.bottomMargin() else 0
-                    box.setHeight(code.height() + bottom)
-                    box.setTop(code.top() - (Space.SMALL if code.top() > Space.SMALL else 0))
-                    fill, line = self.theme.colour("sheet"), self.theme.colour("line")
-                    rounded(painter, box, Radius.CARD, fill, line)
-                    code = None
-            elif box.intersects(clip):
-                if shape.hasProperty(int(QUOTE_BLOCK)):
-                    bar = QRectF(0, box.top() - 1, 3, box.height() + 2)
-                    rounded(painter, bar, 1.5, self.theme.colour("line"))
-                elif shape.hasProperty(int(RULE_BLOCK)):
-                    middle = QRectF(0, box.center().y(), self.viewport().width(), 1)
-                    painter.fillRect(middle, self.theme.colour("line"))
-            block = block.next()
-
-    def _paint_dots(self, painter: QPainter, clip: QRectF) -> None:
-        """The dotted line under what no passage supports."""
-        layout = self.document().documentLayout()
-        pen = QPen(self.theme.colour("warn"), 1.5 * max(1.0, self.theme.scale * 0.8))
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        pen.setDashPattern([0.01, 2.2])
-        painter.setPen(pen)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        block = self.document().begin()
-        while block.isValid():
-            box = layout.blockBoundingRect(block)
-            if box.top() > clip.bottom():
-                return
-            if box.bottom() >= clip.top():
-                for start, end in _underlined(block):
-                    _dot_lines(painter, block, box, start, end, offset=4 * self.theme.scale)
-            block = block.next()
-
-
-def _x(line: QTextLine, position: int) -> float:
-    """Qt's stubs call the pair that comes back an object."""
-    found = line.cursorToX(position)
-    return float(found[0] if isinstance(found, tuple) else cast(float, found))
-
-
-def _dot_lines(
-    painter: QPainter, block: QTextBlock, box: QRectF, start: int, end: int, *, offset: float
-) -> None:
-    layout = block.layout()
-    for number in range(layout.lineCount()):
-        line = layout.lineAt(number)
-        first = max(start, line.textStart())
-        last = min(end, line.textStart() + line.textLength())
-        if first >= last:
-            continue
-        left, right = _x(line, first), _x(line, last)
-        text = block.text()[first:last]
-        if text.endswith(" ") and last == line.textStart() + line.textLength():
-            right = _x(line, last - 1)
-        y = box.top() + line.y() + line.ascent() + offset
-        painter.drawLine(QPointF(box.left() + left, y), QPointF(box.left() + right, y))
-
-
-def _underlined(block: QTextBlock) -> list[tuple[int, int]]:
-    """Stretches of a block (offsets within it) that belong to unsupported sentences, joined."""
-    found: list[tuple[int, int]] = []
-    iterator = block.begin()
-    while not iterator.atEnd():
-        fragment = iterator.fragment()
-        if fragment.charFormat().hasProperty(int(UNDERLINED)):
-            start = fragment.position() - block.position()
-            end = start + fragment.length()
-            if found and found[-1][1] == start:
-                found[-1] = (found[-1][0], end)
-            else:
-                found.append((start, end))
-        iterator += 1
-    return found
 
 
 def _words_of_block(block: QTextBlock, first: int, last: int) -> str:

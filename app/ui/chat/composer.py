@@ -1,7 +1,7 @@
 """Where a question is typed."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPalette, QTextOption
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPalette, QTextCursor, QTextOption
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.controls import Button
@@ -65,7 +65,7 @@ class Composer(QWidget):
     def set_running(self, running: bool) -> None:
         """While an answer is on its way the button stops it."""
         self._running = running
-        self.send.set_icon("square" if running else "arrow-up")
+        self.send.set_icon("stop" if running else "arrow-up")
         self.send.setAccessibleName("Stop" if running else "Ask")
         self.send.setToolTip("Stop (Esc)" if running else "Ask (Enter)")
         self._changed()
@@ -85,7 +85,7 @@ class Composer(QWidget):
         """Put a question that was not taken back into the box, unless something else is typed."""
         if not self.question.toPlainText().strip():
             self.question.setPlainText(question)
-            self.question.selectAll()
+            self.question.moveCursor(QTextCursor.MoveOperation.End)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -1,15 +1,15 @@
 """Passages found for words of the find box, without asking a model."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QTextLayout, QTextOption
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTextLayout
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from app.records import Problem, SearchResult, Source
 from app.ui.controls import Line, Pressable
-from app.ui.dialogs import words
 from app.ui.paint import line_of_text, ring, rounded
 from app.ui.places import Place, place_of, where
 from app.ui.theme import Radius, Size, Space, Theme
+from app.ui.words import Words
 
 _LINES = 3
 
@@ -41,7 +41,7 @@ class Found(QScrollArea):
         self._list = QVBoxLayout(self._column)
         self._list.setContentsMargins(0, 0, 0, 0)
         self._list.setSpacing(Space.SMALL)
-        self.heading = words(theme, "", "question")
+        self.heading = Words(theme, "", "question")
         self.state = Line(theme, role="caption", colour="ink3")
         self._list.addWidget(self.heading)
         self._list.addWidget(self.state)
@@ -56,7 +56,7 @@ class Found(QScrollArea):
 
     def begin(self, query: str) -> None:
         self.query = query
-        self.heading.setText(f"Passages for “{query}”")
+        self.heading.set_words(f"Passages for “{query}”")
         self.state.set_text("Searching…", "ink3")
         self._clear()
 
@@ -104,6 +104,7 @@ class PassageCard(Pressable):
         self.place = place
         self._text = " ".join(source.passage.text.split())[:600]
         self._is_open = False
+        self._lines: list[str] = []
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(f"{place.name}, {where(place)}: {self._text[:200]}")
@@ -114,7 +115,7 @@ class PassageCard(Pressable):
             self.update()
 
     def sizeHint(self) -> QSize:
-        lines = self.theme.line("card title") + _LINES * self.theme.line("card")
+        lines = self.theme.line("card title") + max(1, len(self._lines)) * self.theme.line("card")
         return QSize(300, lines + 2 * Space.MEDIUM + Space.HAIR)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -137,21 +138,34 @@ class PassageCard(Pressable):
         line_of_text(painter, heading, self.place.name, theme.colour("ink"))
         self._paint_text(painter, inside.adjusted(0, line + Space.HAIR, 0, 0))
 
-    def _paint_text(self, painter: QPainter, room: QRectF) -> None:
-        """The first lines, the last of them elided."""
-        font = self.theme.font("card")
-        layout = QTextLayout(self._text, font)
-        layout.setTextOption(QTextOption(Qt.AlignmentFlag.AlignLeft))
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._break_lines()
+
+    def _restyle(self) -> None:
+        super()._restyle()
+        self._break_lines()
+
+    def _break_lines(self) -> None:
+        """Cut the text into the lines that fit; what is left over stays with the last, to be elided."""
+        layout = QTextLayout(self._text, self.theme.font("card"))
         layout.beginLayout()
-        height = self.theme.line("card")
-        painter.setFont(font)
+        self._lines = []
         for number in range(_LINES):
             line = layout.createLine()
             if not line.isValid():
                 break
-            line.setLineWidth(room.width())
+            line.setLineWidth(self.width() - 2 * Space.MEDIUM)
             start = line.textStart()
             end = len(self._text) if number == _LINES - 1 else start + line.textLength()
-            at = QRectF(room.left(), room.top() + number * height, room.width(), height)
-            line_of_text(painter, at, self._text[start:end].strip(), self.theme.colour("ink2"))
+            self._lines.append(self._text[start:end].strip())
         layout.endLayout()
+        self.updateGeometry()
+
+    def _paint_text(self, painter: QPainter, room: QRectF) -> None:
+        painter.setFont(self.theme.font("card"))
+        height = self.theme.line("card")
+        for number, line in enumerate(self._lines):
+            at = QRectF(room.left(), room.top() + number * height, room.width(), height)
+            line_of_text(painter, at, line, self.theme.colour("ink2"))

@@ -21,6 +21,7 @@ from PySide6.QtGui import (
     QTextFrameFormat,
     QTextOption,
     QTextTable,
+    QTextTableCellFormat,
     QTextTableFormat,
 )
 
@@ -39,6 +40,7 @@ from app.ui.theme import FAMILY, MONO, Space, Theme
 CODE_BLOCK = QTextFormat.Property.UserProperty + 11
 QUOTE_BLOCK = QTextFormat.Property.UserProperty + 12
 RULE_BLOCK = QTextFormat.Property.UserProperty + 13
+INLINE_CODE = QTextFormat.Property.UserProperty + 14
 _OBJECT = "\ufffc"
 _GLUE = "\u2060"
 _FIXED = int(QTextBlockFormat.LineHeightTypes.FixedHeight.value)
@@ -145,6 +147,8 @@ class _Writing:
                     self._lists.append(int(token.attrGet("start") or 1))
                 case "bullet_list_close" | "ordered_list_close":
                     self._lists.pop()
+                    if not self._lists:
+                        self._widen_last()
                 case "list_item_open":
                     marker = self._next_marker()
                 case "blockquote_open":
@@ -173,7 +177,7 @@ class _Writing:
         characters = self._plain()
         if opening.type == "heading_open":
             characters = self._heading(int(opening.tag[1:]))
-            shape.setTopMargin(Space.SMALL)
+            shape.setTopMargin(Space.SMALL if self._cursor.position() else 0)
             shape.setBottomMargin(Space.HAIR)
             shape.setHeadingLevel(int(opening.tag[1:]))
         if self._quotes:
@@ -187,6 +191,12 @@ class _Writing:
             faint.setForeground(self._theme.colour("ink3"))
             self._cursor.insertText(marker + "\t", faint)
         self._inline(inline.children or [], characters)
+
+    def _widen_last(self) -> None:
+        """The last line of a list keeps the distance of a paragraph."""
+        shape = self._cursor.blockFormat()
+        shape.setBottomMargin(Space.MEDIUM)
+        self._cursor.setBlockFormat(shape)
 
     def _with_tab(self, shape: QTextBlockFormat, indent: int) -> QTextBlockFormat:
         tab = QTextBlockFormat(shape)
@@ -206,7 +216,7 @@ class _Writing:
             now = QTextCharFormat(styles[-1])
             match token.type:
                 case "strong_open":
-                    now.setFontWeight(QFont.Weight.DemiBold)
+                    now.setFontWeight(self._theme.weight(QFont.Weight.DemiBold))
                     styles.append(now)
                 case "em_open":
                     now.setFontItalic(True)
@@ -230,7 +240,7 @@ class _Writing:
                     now.setProperty(
                         int(QTextFormat.Property.FontPixelSize), self._theme.font("code").pixelSize()
                     )
-                    now.setBackground(self._theme.colour("hover"))
+                    now.setProperty(int(INLINE_CODE), True)
                     self._text(token.content, now)
                 case "softbreak":
                     self._text(" ", now)
@@ -264,15 +274,16 @@ class _Writing:
         shape = self._shape("code")
         shape.setLeftMargin(Space.LARGE)
         shape.setRightMargin(Space.LARGE)
-        shape.setProperty(int(CODE_BLOCK), True)
         style = QTextCharFormat()
         style.setFont(self._theme.font("code"))
         style.setForeground(self._theme.colour("ink"))
         lines = without_marks(content).rstrip("\n").split("\n")
         for number, line in enumerate(lines):
             here = QTextBlockFormat(shape)
-            here.setTopMargin(Space.MEDIUM if number == 0 else 0)
-            here.setBottomMargin(Space.WIDE if number == len(lines) - 1 else 0)
+            last = number == len(lines) - 1
+            here.setProperty(int(CODE_BLOCK), "last" if last else "inner")
+            here.setTopMargin(Space.MEDIUM + Space.SMALL if number == 0 else 0)
+            here.setBottomMargin(Space.WIDE if last else 0)
             here.setNonBreakableLines(False)
             self._start_block(here, style)
             self._cursor.insertText(line, style)
@@ -300,7 +311,7 @@ class _Writing:
         shape.setBorderBrush(self._theme.colour("line"))
         shape.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
         shape.setBorderCollapse(True)
-        shape.setCellPadding(6)
+        shape.setCellPadding(0)
         shape.setCellSpacing(0)
         shape.setHeaderRowCount(1)
         shape.setBottomMargin(Space.MEDIUM)
@@ -317,8 +328,16 @@ class _Writing:
         style.setFont(self._theme.font("control"))
         style.setForeground(self._theme.colour("ink"))
         if row == 0:
-            style.setFontWeight(QFont.Weight.DemiBold)
-        self._cursor = table.cellAt(row, column).firstCursorPosition()
+            style.setFontWeight(self._theme.weight(QFont.Weight.DemiBold))
+        place = table.cellAt(row, column)
+        room = QTextTableCellFormat()
+        room.setLeftPadding(10)
+        room.setRightPadding(10)
+        # Uneven, because a line of fixed height keeps its words at its foot.
+        room.setTopPadding(3)
+        room.setBottomPadding(7)
+        place.setFormat(room)
+        self._cursor = place.firstCursorPosition()
         shape = QTextBlockFormat()
         shape.setLineHeight(self._theme.line("control"), _FIXED)
         self._cursor.setBlockFormat(shape)
@@ -346,7 +365,7 @@ class _Writing:
     def _heading(self, level: int) -> QTextCharFormat:
         style = self._plain()
         style.setFontFamilies([FAMILY])
-        style.setFontWeight(QFont.Weight.DemiBold)
+        style.setFontWeight(self._theme.weight(QFont.Weight.DemiBold))
         if level <= 2:
             style.setProperty(int(QTextFormat.Property.FontPixelSize), self._theme.px(16))
         return style

@@ -136,8 +136,9 @@ class Chip(QPyTextObject):
     ) -> None:
         number, index = int(format.property(NUMBER)), int(format.property(SENTENCE))
         side = self._theme.px(Size.CHIP)
-        # Raised by 2 px: the chip then stands around the middle of the small letters.
-        box = QRectF(rect.left() + 3, rect.top() + (rect.height() - side) / 2 + 2, rect.width() - 3, side)
+        # Raised: the chip then stands around the middle of the small letters.
+        lift = 2.5 * self._theme.scale
+        box = QRectF(rect.left() + 3, rect.top() + (rect.height() - side) / 2 - lift, rect.width() - 3, side)
         is_open = self._is_open(number, index)
         painter.save()
         rounded(painter, box, Radius.CHIP, self._theme.colour("accent" if is_open else "soft"))

@@ -1,7 +1,7 @@
 """The calm numbers under an answer: passages, first word, speed, and where the time went."""
 
 from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from app.records import Message, Timings
@@ -16,6 +16,7 @@ _HOPS = (
     ("answer written", "decode_ms", "accent", 1.0),
 )
 _LEAST_WIDTH = 3.0
+_GAP = 14
 
 
 class HopBar(QWidget):
@@ -25,7 +26,7 @@ class HopBar(QWidget):
         super().__init__()
         self._theme = theme
         self._parts: list[tuple[str, float, str, float]] = []
-        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def show_timings(self, timings: Timings) -> None:
         self._parts = [
@@ -38,15 +39,15 @@ class HopBar(QWidget):
             lines.append(f"in all: {_milliseconds(timings.total_ms)}")
         self.setToolTip("\n".join(lines))
         self.setAccessibleName("Where the time went: " + ", ".join(lines))
-        self.setVisible(bool(self._parts))
         self.update()
+
+    @property
+    def has_parts(self) -> bool:
+        return bool(self._parts)
 
     def sizeHint(self) -> QSize:
         # Higher than it looks: a 6 px target is hard to point at.
-        return QSize(self._theme.px(Size.TRACE_WIDTH), self._theme.line("caption"))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(self._theme.px(48), self._theme.line("caption"))
+        return QSize(Size.TRACE_WIDTH, self._theme.line("caption"))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         total = sum(ms for _, ms, _, _ in self._parts)
@@ -72,9 +73,10 @@ class MetaLine(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
+        self.setMinimumWidth(1)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(14)
+        row.setSpacing(_GAP)
         self.passages = Line(theme, role="caption", colour="ink3")
         self.first = Line(theme, role="caption", colour="ink3")
         self.speed = Line(theme, role="caption", colour="ink3")
@@ -82,14 +84,16 @@ class MetaLine(QWidget):
         for part in (self.passages, self.first, self.speed):
             row.addWidget(part)
             part.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        row.addWidget(self.bar, 1)
+        row.addWidget(self.bar)
         row.addStretch(1)
+        theme.changed.connect(self._fit)
         self.show_passages(0, 0)
         self._show_times(None, "")
 
     def show_passages(self, read: int, found: int) -> None:
         """`read` of `found` passages are in the model's prompt."""
         self.passages.set_text(f"{read} of {found} passages read" if found else "no passages found")
+        self._fit()
 
     def show_message(self, message: Message) -> None:
         """The numbers of an answer that has ended."""
@@ -100,16 +104,28 @@ class MetaLine(QWidget):
     def _show_times(self, timings: Timings | None, text: str) -> None:
         first = timings.first_token_ms if timings else 0.0
         self.first.set_text(f"first word {first / 1000:.1f} s" if first > 0 else "")
-        self.first.setVisible(first > 0)
         words = len(text.split())
         seconds = (timings.decode_ms if timings else 0.0) / 1000
         speed = words / seconds if seconds > 0 and words > 1 else 0.0
-        self.speed.set_text(f"{speed:.0f} words/s" if speed >= 1 else f"{speed:.1f} words/s")
-        self.speed.setVisible(speed > 0)
-        if timings is None:
-            self.bar.hide()
-        else:
-            self.bar.show_timings(timings)
+        said = f"{speed:.0f} words/s" if speed >= 1 else f"{speed:.1f} words/s"
+        self.speed.set_text(said if speed > 0 else "")
+        self.bar.show_timings(timings or Timings())
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave out from the end what has no room; half a number says nothing."""
+        room = self.width() - self.passages.sizeHint().width()
+        for part, there in (
+            (self.first, bool(self.first.text)),
+            (self.speed, bool(self.speed.text)),
+            (self.bar, self.bar.has_parts),
+        ):
+            room -= part.sizeHint().width() + _GAP if there else 0
+            part.setVisible(there and room >= 0)
 
 
 def _milliseconds(ms: float) -> str:

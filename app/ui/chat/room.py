@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.events import Retrieved
 from app.records import Conversation, ConversationDetail, Message, Problem, SearchResult
-from app.ui.bridge import Ask, Bridge
+from app.ui.asking import Ask
+from app.ui.bridge import Bridge
 from app.ui.chat.composer import Composer
 from app.ui.chat.found import Found
 from app.ui.chat.talk import Talk

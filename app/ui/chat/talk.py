@@ -36,6 +36,7 @@ class Talk(QScrollArea):
         self.turns: list[Turn] = []
         self._earlier: list[tuple[Message, Message | None]] = []
         self._following = True
+        self._at_top: Turn | None = None
         self._place: Place | None = None
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -88,7 +89,7 @@ class Talk(QScrollArea):
         self.more.setVisible(bool(self._earlier))
         self._arrange()
         self._following = False
-        QTimer.singleShot(0, self, self._to_last)
+        self._pin()
 
     def begin(self, question: str) -> Turn:
         """A new turn at the end, brought to the top of the view."""
@@ -96,7 +97,7 @@ class Talk(QScrollArea):
         self._insert(turn, len(self.turns))
         self._arrange()
         self._following = True
-        QTimer.singleShot(0, self, self._to_last)
+        self._pin()
         return turn
 
     def remove(self, turn: Turn) -> None:
@@ -157,16 +158,27 @@ class Talk(QScrollArea):
         if self.turns:
             self.turns[-1].setMinimumHeight(max(0, self.viewport().height() - Space.WIDE))
 
-    def _to_last(self) -> None:
-        if self.turns:
+    def _pin(self) -> None:
+        """Keep the last turn's question at the top of the view while what is around it settles."""
+        self._at_top = self.turns[-1] if self.turns else None
+        self._to_top()
+        QTimer.singleShot(0, self, self._to_top)
+
+    def _to_top(self) -> None:
+        if self._at_top is not None:
             self._outer.activate()
-            self.verticalScrollBar().setValue(self.turns[-1].y())
+            self.verticalScrollBar().setValue(self._at_top.y())
 
     def _range_changed(self, _low: int, high: int) -> None:
-        if self._following and self.turns and self.turns[-1].content_height > self.viewport().height():
+        outgrown = bool(self.turns) and self.turns[-1].content_height > self.viewport().height()
+        if self._following and outgrown:
+            self._at_top = None
             self.verticalScrollBar().setValue(high)
+        else:
+            self._to_top()
 
     def _scrolled_by_user(self) -> None:
+        self._at_top = None
         QTimer.singleShot(0, self, self._see_whether_at_end)
 
     def _see_whether_at_end(self) -> None:

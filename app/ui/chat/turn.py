@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.events import Retrieved
 from app.records import Citation, Message, Problem, Source
@@ -12,11 +12,11 @@ from app.ui.chat.answer import AnswerView
 from app.ui.chat.cards import SourceCards
 from app.ui.chat.meta import MetaLine
 from app.ui.controls import Button, Line
-from app.ui.dialogs import words
 from app.ui.icons import paint_icon
 from app.ui.paint import rounded
-from app.ui.places import Place, places_of
+from app.ui.places import Place, place_of, places_of
 from app.ui.theme import Radius, Size, Space, Theme
+from app.ui.words import Words
 
 _RESERVED_LINES = 3
 _ENDINGS = {
@@ -49,7 +49,7 @@ class Turn(QWidget):
         self.answer_id: str | None = None
         self.state = "running"
         self._sources: tuple[Source, ...] = ()
-        self.heading = words(theme, question, "question")
+        self.heading = Words(theme, question, "question")
         self.heading.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.heading.setAccessibleName(f"Question: {question}")
         self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
@@ -57,7 +57,7 @@ class Turn(QWidget):
         self.answer.chip_pressed.connect(self._open_chip)
         self.answer.link_pressed.connect(self.link_pressed)
         self.answer.grown.connect(self.grown)
-        self.ending: QLabel = words(theme, "", "caption", "ink2")
+        self.ending = Words(theme, "", "caption", "ink2")
         self.failure = Failure(theme)
         self.failure.retry.clicked.connect(lambda: self.retry_asked.emit(self.question))
         self.failure.model.clicked.connect(self.model_asked)
@@ -81,11 +81,14 @@ class Turn(QWidget):
         column.addSpacing(Space.MEDIUM)
         column.addWidget(self.waiting)
         column.addWidget(self.answer)
-        column.addWidget(self.ending)
+        ending = QVBoxLayout()
+        ending.setContentsMargins(0, Space.HAIR, 0, 0)
+        ending.addWidget(self.ending)
+        column.addLayout(ending)
         column.addWidget(self.failure)
         self._meta_row = QWidget()
         row = QHBoxLayout(self._meta_row)
-        row.setContentsMargins(0, Space.HAIR, 0, Space.SMALL)
+        row.setContentsMargins(0, Space.SMALL, 0, Space.SMALL)
         row.setSpacing(Space.SMALL)
         row.addWidget(self.meta, 1)
         row.addWidget(self.copy)
@@ -141,11 +144,12 @@ class Turn(QWidget):
         ending = _ENDINGS.get(message.state, "")
         if message.state == "complete" and not message.text:
             ending = "The model gave no answer."
-        self.ending.setText(ending)
+        self.ending.set_words(ending)
         self.ending.setVisible(bool(ending))
         self.meta.show_message(message)
         self.copy.setVisible(bool(message.text))
-        self._meta_row.setVisible(message.state != "running")
+        nothing = not message.text and not message.sources
+        self._meta_row.setVisible(message.state != "running" and not nothing)
         if message.state == "failed":
             self.fail(message.error or Problem("error", "This answer failed."), message.trace_id or "")
         self.grown.emit()
@@ -155,6 +159,8 @@ class Turn(QWidget):
         self.state = "failed"
         self.waiting.hide()
         self.answer.reserve(0)
+        if not self._sources and not self.answer.markdown:
+            self._meta_row.hide()
         self.failure.show_problem(problem, trace_id)
         self.failure.show()
         self.grown.emit()
@@ -163,7 +169,7 @@ class Turn(QWidget):
         """Stopped before anything of it was stored."""
         self.state = "stopped"
         self.waiting.hide()
-        self.ending.setText("Stopped before the answer began.")
+        self.ending.set_words("Stopped before the answer began.")
         self.ending.show()
         self.grown.emit()
 
@@ -209,6 +215,10 @@ class Turn(QWidget):
             if place.number == number:
                 self.place_opened.emit(place)
                 return
+        for source in self._sources:
+            if source.number == number:
+                self.place_opened.emit(place_of(source, self.answer_id, None, None))
+                return
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.copied_text())
@@ -229,7 +239,7 @@ class Failure(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.message = words(theme, "", "control")
+        self.message = Words(theme, "", "control")
         self.code = Line(theme, role="small", colour="ink3")
         self.retry = Button(theme, "Try again", icon="refresh-cw")
         self.model = Button(theme, "Choose a model…", icon="cpu")
@@ -248,7 +258,7 @@ class Failure(QWidget):
         column.addLayout(row)
 
     def show_problem(self, problem: Problem, trace_id: str) -> None:
-        self.message.setText(problem.message)
+        self.message.set_words(problem.message)
         self.message.setAccessibleName(f"Failed: {problem.message}")
         self.code.set_text(problem.code + (f" · trace {trace_id[:16]}" if trace_id else ""))
         self.model.setVisible(problem.code in {"model_unavailable", "model_file_invalid", "context_overflow"})

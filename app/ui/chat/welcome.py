@@ -5,10 +5,10 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.controls import Button, Line
-from app.ui.dialogs import words
 from app.ui.icons import paint_icon
 from app.ui.paint import rounded
 from app.ui.theme import Radius, Size, Space, Theme
+from app.ui.words import Words
 
 _WIDTH = 560
 
@@ -27,9 +27,9 @@ class Welcome(QWidget):
     def __init__(self, theme: Theme, sample: tuple[str, str] | None) -> None:
         super().__init__()
         self.theme = theme
-        self.greeting = words(theme, "", "greeting")
+        self.greeting = Words(theme, "", "greeting")
         self.greeting.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.below = words(theme, "", "control", "ink2")
+        self.below = Words(theme, "", "control", "ink2")
         self.below.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.drop = DropPlace(theme)
         self.drop.button.clicked.connect(self.add_asked)
@@ -64,19 +64,19 @@ class Welcome(QWidget):
         if self.sample is not None:
             self.sample.setVisible(files == 0)
         if files == 0:
-            self.greeting.setText("A quiet place to read")
-            self.below.setText(
-                "Put documents on the desk and ask. Every sentence of an answer shows the page it rests on."
+            self.greeting.set_words("A quiet place to read")
+            self.below.set_words(
+                "Put documents on the desk and ask. Answers show the page each sentence rests on."
             )
         elif ready == 0:
-            self.greeting.setText("Reading your documents")
-            self.below.setText(
+            self.greeting.set_words("Reading your documents")
+            self.below.set_words(
                 f"{files} {_files(files)} on the desk. You can ask as soon as the first is read."
             )
         else:
-            self.greeting.setText("What would you like to know?")
+            self.greeting.set_words("What would you like to know?")
             waiting = f", {files - ready} more not ready" if ready < files else ""
-            self.below.setText(f"{ready:,} {_files(ready)} with {passages:,} passages{waiting}")
+            self.below.set_words(f"{ready:,} {_files(ready)} with {passages:,} passages{waiting}")
 
     def _restyle(self) -> None:
         self._inside.setMaximumWidth(self.theme.px(_WIDTH))
@@ -89,9 +89,9 @@ class DropPlace(QWidget):
         super().__init__()
         self._theme = theme
         self.button = Button(theme, "Choose files…")
-        text = words(theme, "Drop files or folders anywhere in this window", "title")
+        text = Words(theme, "Drop files or folders anywhere in this window", "title")
         text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        kinds = words(theme, "PDF, text and Markdown. They stay on this computer.", "caption", "ink3")
+        kinds = Words(theme, "PDF, text and Markdown. They stay on this computer.", "caption", "ink3")
         kinds.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(Space.WIDE, Space.WIDE + 28 + Space.MEDIUM, Space.WIDE, Space.WIDE)

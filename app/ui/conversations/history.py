@@ -41,10 +41,14 @@ class History(QObject):
         conversation = self.model.conversation(key)
         if conversation is None:
             return
-        title = ask_text(self._theme, "Rename the conversation", conversation.title, "Rename", self._window)
-        if title and title != conversation.title:
+
+        def rename(title: str) -> None:
             work = self._bridge.client.rename_conversation(key, title)
             self._bridge.request(work, self._take, owner=self)
+
+        ask_text(
+            self._theme, "Rename the conversation", conversation.title, "Rename", self._window, then=rename
+        )
 
     def delete(self, key: str) -> None:
         """Delete a conversation, after asking."""
@@ -52,9 +56,12 @@ class History(QObject):
         if conversation is None:
             return
         text = "Its questions and answers are deleted. Your documents stay."
-        if confirm(self._theme, f"Delete “{conversation.title}”?", text, "Delete", self._window):
+
+        def delete() -> None:
             work = self._bridge.client.delete_conversation(key)
             self._bridge.request(work, lambda _: self._gone(key), owner=self)
+
+        confirm(self._theme, f"Delete “{conversation.title}”?", text, "Delete", self._window, then=delete)
 
     def _take(self, conversation: Conversation) -> None:
         self.model.put(conversation)

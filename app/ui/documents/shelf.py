@@ -85,10 +85,13 @@ class Shelf(QObject):
         what = f"“{found[0].name}”" if len(found) == 1 else f"{len(found)} documents"
         whose = "Its" if len(found) == 1 else "Their"
         text = f"{whose} passages can no longer be asked. Files of yours stay where they are."
-        if confirm(self._theme, f"Remove {what}?", text, "Remove", self._window):
+
+        def remove() -> None:
             for document in found:
                 work = self._bridge.client.delete_document(document.id)
                 self._bridge.request(work, lambda _, key=document.id: self._removed(key), owner=self)  # type: ignore[misc]
+
+        confirm(self._theme, f"Remove {what}?", text, "Remove", self._window, then=remove)
 
     def names(self, ids: Sequence[str]) -> list[str]:
         return [document.name for document in map(self.model.document, ids) if document is not None]

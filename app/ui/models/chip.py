@@ -4,12 +4,13 @@ from pathlib import Path, PurePath
 
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.records import Model, Problem
 from app.ui.controls import Button
+from app.ui.dialogs import choose_files
 from app.ui.icons import icon
-from app.ui.menu import popup
+from app.ui.menu import Menu
 from app.ui.theme import Theme
 
 
@@ -55,15 +56,12 @@ class ModelChip(Button):
         """Let the user pick a model file."""
         chat = self.models.get("chat")
         folder = str(Path(chat.path).parent) if chat and chat.path else str(Path.home())
-        path, _ = QFileDialog.getOpenFileName(
-            self.window(), "Choose a model", folder, "Models (*.gguf);;All files (*)"
-        )
-        if path:
-            self.chosen.emit(path)
+        filters = "Models (*.gguf);;All files (*)"
+        choose_files(self.window(), "Choose a model", filters, self._picked, folder=folder, several=False)
 
-    def menu(self) -> QMenu:
+    def menu(self) -> Menu:
         """What is loaded, in figures, and the way to another."""
-        menu = QMenu(self)
+        menu = Menu(self)
         for kind, title in (("chat", "Answers"), ("embedding", "Search")):
             model = self.models.get(kind)
             if model is None:
@@ -80,6 +78,10 @@ class ModelChip(Button):
         choose.setEnabled(not self._busy)
         menu.addAction(choose)
         return menu
+
+    def _picked(self, paths: list[str]) -> None:
+        if paths:
+            self.chosen.emit(paths[0])
 
     def _show(self) -> None:
         chat = self.models.get("chat")
@@ -102,7 +104,7 @@ class ModelChip(Button):
     def _open_menu(self) -> None:
         menu = self.menu()
         below = self.mapToGlobal(QPoint(self.width() - menu.sizeHint().width(), self.height() + 4))
-        popup(menu, below)
+        menu.show_at(below)
 
 
 def placement(model: Model) -> str:
@@ -119,7 +121,7 @@ def _details(model: Model) -> str:
         return model.problem.message
     if not model.loaded:
         return "loading"
-    return (
-        f"{model.size / 1e6:,.0f} MB · {model.context_length:,} tokens of context · "
-        f"{placement(model)} ({model.backend})"
-    )
+    where = placement(model)
+    device = f" ({model.backend})" if model.backend != where else ""
+    size = f"{model.size / 1e6:,.0f} MB" if model.size < 1e9 else f"{model.size / 1e9:.1f} GB"
+    return f"{size} · {model.context_length:,} tokens of context · {where}{device}"

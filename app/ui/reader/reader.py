@@ -4,21 +4,22 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, Qt, Signal, SignalInstance
-from PySide6.QtGui import QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from app.records import Document, Page, Problem
 from app.ui.bridge import Bridge
 from app.ui.controls import Button, Line
-from app.ui.dialogs import words
 from app.ui.documents.model import description
 from app.ui.icons import paint_icon
 from app.ui.places import Place, place_of_document
 from app.ui.reader.page_view import PageView
 from app.ui.reader.text_view import TextView
 from app.ui.theme import Size, Space, Theme
+from app.ui.words import Words
 
 _PICTURES_KEPT = 12
+_WIDE = 400
 
 
 class Reader(QWidget):
@@ -85,9 +86,10 @@ class Reader(QWidget):
         foot.setContentsMargins(Space.SMALL, 0, Space.SMALL, 0)
         foot.setSpacing(Space.HAIR)
         self.previous_place = Button(theme, "previous place", kind="quiet", icon="chevron-left")
-        self.next_place = Button(theme, "next", kind="quiet", icon="chevron-right")
+        self.next_place = Button(theme, "next", kind="quiet", icon="chevron-right", icon_last=True)
         self.next_place.setAccessibleName("next place")
         self.at_place = Line(theme, role="control", colour="ink3")
+        self.at_place.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.previous_place.clicked.connect(lambda: self.step(-1))
         self.next_place.clicked.connect(lambda: self.step(1))
         smaller = Button(theme, kind="tool", icon="minus", name="Smaller")
@@ -111,7 +113,7 @@ class Reader(QWidget):
 
     def show_place(self, place: Place, places: Sequence[Place] = ()) -> None:
         """Open a place; `places` are those the user can step through."""
-        self._places = list(places) or [place]
+        self._places = list(places) if place in places else [place, *places]
         self._open(place)
 
     def show_document(self, document: Document) -> None:
@@ -123,9 +125,9 @@ class Reader(QWidget):
         self._asked += 1
         self._places = [place]
         self.place = place
-        self._show_head()
         self.notice.show_document(document)
         self.stack.setCurrentWidget(self.notice)
+        self._show_head()
         self.place_shown.emit(place)
 
     def document_changed(self, document: Document) -> None:
@@ -162,6 +164,13 @@ class Reader(QWidget):
             return
         self._number = number
         self._fetch(self.place, number, None, None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wide = self.width() >= self.theme.px(_WIDE)
+        self.previous_place.setText("previous place" if wide else "previous")
+        self.previous_place.setAccessibleName("previous place")
+        self._show_head()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -263,8 +272,9 @@ class Reader(QWidget):
             self.at_place.set_text(f"{at + 1} of {len(self._places)}")
             self.previous_place.setEnabled(at > 0)
             self.next_place.setEnabled(at + 1 < len(self._places))
+        room = self.width() >= self.theme.px(_WIDE if several else 0)
         for part in self._zooms:
-            part.setVisible(paged)
+            part.setVisible(paged and (room or part is self.zoom))
         self._foot.setVisible(several or paged)
 
     def _ask_for(self, signal: SignalInstance) -> None:
@@ -286,7 +296,7 @@ class ReaderNotice(QWidget):
         super().__init__()
         self._theme = theme
         self._icon, self._tone = "info", "ink3"
-        self.text = words(theme, "", "control", "ink2")
+        self.text = Words(theme, "", "control", "ink2")
         self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.retry = Button(theme, "Try again", icon="refresh-cw")
         self.remove = Button(theme, "Remove…", icon="trash-2")
@@ -308,14 +318,14 @@ class ReaderNotice(QWidget):
     def show_document(self, document: Document) -> None:
         failed = document.status == "failed"
         self._icon, self._tone = ("circle-alert", "warn") if failed else ("clock", "ink3")
-        self.text.setText(description(document).removeprefix(f"{document.name}\n"))
+        self.text.set_words(description(document).removeprefix(f"{document.name}\n"))
         self.retry.setVisible(failed)
         self.remove.setVisible(failed)
         self.update()
 
     def show_problem(self, problem: Problem) -> None:
         self._icon, self._tone = "circle-alert", "warn"
-        self.text.setText(problem.message)
+        self.text.set_words(problem.message)
         self.retry.hide()
         self.remove.hide()
         self.update()

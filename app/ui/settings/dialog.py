@@ -11,8 +11,9 @@ from app.records import Model, Problem
 from app.settings import Settings
 from app.ui.bridge import Bridge
 from app.ui.controls import Button, Line, Segments, Switch
-from app.ui.dialogs import Sheet, words
+from app.ui.dialogs import Sheet
 from app.ui.theme import Choice, Space, Theme
+from app.ui.words import Words
 
 _WIDTH = 520
 
@@ -91,8 +92,8 @@ class SettingsDialog(Sheet):
         line.setAutoFillBackground(True)
         self._line = line
         grid.addWidget(line, 3, 0, 1, 2)
-        self._row(grid, 4, "Let other tools on this computer ask", self._address_row(), self.listen)
-        about = words(
+        self._row(grid, 4, "Let other tools ask", self._address_row(), self.listen)
+        about = Words(
             self.theme,
             "With this on, programs on this computer can use Carrel's API with a token"
             " (carrel token makes one). Nothing is reachable from other computers.",
@@ -100,7 +101,7 @@ class SettingsDialog(Sheet):
             "ink3",
         )
         grid.addWidget(about, 5, 0, 1, 2)
-        self.problem = words(self.theme, "", "caption", "warn")
+        self.problem = Words(self.theme, "", "caption", "warn")
         self.problem.hide()
         grid.addWidget(self.problem, 6, 0, 1, 2)
         self.body.addLayout(grid)
@@ -169,7 +170,7 @@ class SettingsDialog(Sheet):
         return True
 
     def _show_problem(self, text: str) -> None:
-        self.problem.setText(text)
+        self.problem.set_words(text)
         self.problem.show()
 
     def _restyle(self) -> None:
