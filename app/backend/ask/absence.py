@@ -1,17 +1,19 @@
 """What is said, without a model, when there is nothing to answer from. Always the truth, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app.records import Document
 
 
-def nothing_found(documents: Sequence[Document], *, limited: bool) -> str:
+def nothing_found(documents: Sequence[Document], chosen: Collection[str] | None = None) -> str:
     """The answer when no passage was found.
 
     Args:
-        documents: those that were searched, whatever their status.
-        limited: whether the user chose them out of more.
+        documents: all there are, whatever their status.
+        chosen: the ids of those that were searched; None: all.
     """
+    limited = chosen is not None
+    documents = [document for document in documents if chosen is None or document.id in chosen]
     if not documents:
         return "Nothing in your documents: there are none yet. Add a file, then ask again."
     unread = sum(document.status not in ("ready", "failed") for document in documents)

@@ -12,7 +12,7 @@ from app.backend.ask.retrieval import Candidate, Retrieval, Retriever, with_cont
 from app.errors import ModelError
 from app.records import Source
 from app.serving.engine import Engine
-from app.serving.generation import ChatMessage, Generation, Prompt, Sampling
+from app.serving.generation import ChatMessage, End, Generation, Prompt, Sampling
 
 # How many sources a question shows at most, and how many of them a tiny model's sentences come from.
 SOURCES = 8
@@ -53,11 +53,17 @@ class Brief:
 
 
 class Preparation:
-    """Finds, chooses and renders. `pace` learns from each answer how fast this machine reads."""
+    """Finds, chooses and renders; learns from each answer how fast this machine reads."""
 
     def __init__(self, retriever: Retriever) -> None:
-        self.pace = budget.Pace()
+        self._pace = budget.Pace()
         self._retriever = retriever
+
+    def learn(self, engine: Engine, end: End | None) -> None:
+        """Note how fast this machine read the prompt of an answer that has ended."""
+        if end is not None:
+            computed = end.usage.prompt_tokens - end.usage.cached_tokens
+            self._pace.measured(engine.model.sha256, computed, end.prefill_ms)
 
     async def check(self, engine: Engine, question: str) -> int:
         """The tokens of the prompt without any passage.
@@ -102,7 +108,7 @@ class Preparation:
             made = await asyncio.to_thread(_tiny, engine, question, found, chosen)
             answer_tokens = min(answer_tokens, _TINY_ANSWER)
         else:
-            reading = self.pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0)
+            reading = self._pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0)
             made = await asyncio.to_thread(
                 _full, engine, question, found, turns, answer_tokens=answer_tokens, reading=reading
             )

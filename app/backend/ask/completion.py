@@ -21,7 +21,6 @@ from app.database.documents import Documents
 from app.errors import InvalidRequestError, NotFoundError
 from app.events import Delta
 from app.records import Citation, Source, Usage
-from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, End, EndReason, Generation, Sampling
 from app.serving.models import Models
 
@@ -156,9 +155,7 @@ class CompletionService:
         )
         if brief.generation is None:
             documents = await asyncio.to_thread(self._documents.list, user_id)
-            if limited is not None:
-                documents = tuple(document for document in documents if document.id in limited)
-            yield Delta(nothing_found(documents, limited=limited is not None))
+            yield Delta(nothing_found(documents, limited))
             yield Completed("stop", Usage(0, 0))
             return
         writing = Writing(brief, replace(brief.generation, stop=request.stop))
@@ -168,16 +165,11 @@ class CompletionService:
                 text = marked.feed(event.text) if isinstance(event, Delta) else marked.check(event.citations)
                 if text:
                     yield Delta(text)
-        self._measure(engine, writing)
+        self._preparation.learn(engine, writing.end)
         cited = tuple(source for source in brief.sources if source.number in marked.cited)
         if text := marked.finish() + _listed(cited):
             yield Delta(text)
         yield Completed(_reason(writing.reason), writing.usage, cited)
-
-    def _measure(self, engine: Engine, writing: Writing) -> None:
-        if writing.end is not None:
-            computed = writing.usage.prompt_tokens - writing.usage.cached_tokens
-            self._preparation.pace.measured(engine.model.sha256, computed, writing.end.prefill_ms)
 
     def _check_name(self, name: str) -> None:
         described = self._models.describe()

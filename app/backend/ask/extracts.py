@@ -15,21 +15,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.backend.ask.retrieval import Candidate, Vector
-from app.backend.ask.sentences import split
+from app.backend.ask.sentences import is_heading, split
 from app.backend.ask.wording import content_words, wording
 
 _WORDS_WEIGHT = 0.5
 _PASSAGE_WEIGHT = 0.5
-_KIND_WEIGHT = 0.15
+_KIND_WEIGHT = 0.2
 _RANK_COST = 0.02
 # A word that stands in the heading above counts as if it were half in the sentence.
 _HEADING_SHARE = 0.5
 _SHORTEST = 3
 
+_SIZE = re.compile(
+    r"\bhow (?:big|large|small|wide|tall|high)\b|\b(?:what|which) (?:size|area)\b", re.IGNORECASE
+)
+_MEASURE = re.compile(
+    r"\d\s?(?:m²|m³|m2|km|cm|mm|m|ft|ha|[kMGT]B|square|cubic|sq|met(?:re|er)s?|feet|foot|inch(?:es)?|acres?"
+    r"|hectares?|kilomet(?:re|er)s?|miles?|pages?|people|employees)\b|\d\s?m[²³]",
+    re.IGNORECASE,
+)
 _QUANTITY = re.compile(
-    r"\bhow (?:much|many|long|big|large|old|far|often|high|tall|wide|heavy|small|late|early)\b"
+    r"\bhow (?:much|many|long|old|far|often|heavy|late|early)\b"
     r"|\b(?:what|which) (?:is |are |was |were )?(?:the )?(?:\w+ )?"
-    r"(?:amount|price|cost|size|number|sum|rate|percentage|length|fee|rent|deposit|salary|area)\b"
+    r"(?:amount|price|cost|number|sum|rate|percentage|length|fee|rent|deposit|salary)\b"
     r"|\bwhat (?:does|do|did) .* cost\b",
     re.IGNORECASE,
 )
@@ -48,7 +56,6 @@ _DATE = re.compile(
 )
 _NAME = re.compile(r"\b[A-ZÄÖÜ][\w'’.-]+(?: (?:von|van|de|der|di|da))? [A-ZÄÖÜ][\w'’-]+")
 _PROPER = re.compile(r"(?<=[\w,;] )[A-ZÄÖÜ][\w'’-]{2,}")
-_RUNNING_HEAD = re.compile(r"\bpage \d+ of \d+\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ def sentences(candidates: Sequence[Candidate]) -> list[Extract]:
         passage = candidate.passage
         for start, end in split(passage.text, wrapped=True):
             text = " ".join(passage.text[start:end].split())
-            if len(text.split()) < _SHORTEST or _RUNNING_HEAD.search(text) or _heads(text, passage.heading):
+            if len(text.split()) < _SHORTEST or is_heading(text, passage.heading):
                 continue
             found.append(Extract(number, start, end, text, 0.0))
     return found
@@ -116,6 +123,8 @@ def cosines(vector: Vector, vectors: Sequence[Vector]) -> list[float]:
 
 def fits(question: str, sentence: str) -> bool:
     """Whether the sentence holds the kind of thing the question asks for."""
+    if _SIZE.search(question):
+        return _MEASURE.search(sentence) is not None
     if _QUANTITY.search(question):
         return bool(wording(sentence).numbers)
     if _TIME.search(question):
@@ -125,11 +134,3 @@ def fits(question: str, sentence: str) -> bool:
     if _PLACE.search(question):
         return _PROPER.search(sentence) is not None
     return False
-
-
-def _heads(text: str, heading: str | None) -> bool:
-    """Whether the sentence is only the heading (or its last part), as it stands on the page."""
-    if not heading:
-        return False
-    letters = "".join(filter(str.isalnum, text)).casefold()
-    return "".join(filter(str.isalnum, heading)).casefold().endswith(letters)

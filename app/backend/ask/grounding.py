@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.backend.ask.marks import Mark
-from app.backend.ask.sentences import SentenceStream, Span, split
+from app.backend.ask.sentences import SentenceStream, Span, is_heading, split
 from app.backend.ask.wording import Number, Wording, content_words, wording
 from app.records import Citation, Source
 
@@ -56,6 +56,7 @@ class _Stretch:
     length: int
     wording: Wording
     prefixes: tuple[str, ...]
+    titles: frozenset[str]
 
 
 class Evidence:
@@ -68,14 +69,17 @@ class Evidence:
     def support(self, sentence: str, marked: Sequence[int] = (), *, strict: bool = False) -> Support | None:
         """The stretch that carries `sentence` best, preferring the sources it was `marked` with.
 
-        With `strict` every content word has to stand in the stretch or in the question. None when
-        the sentence makes no claim that could be compared ("I don't know.", "Namely:").
+        With `strict` one sentence of the passage has to carry it all: every content word stands
+        there or in the question, and no number is said more often than there. None when the
+        sentence makes no claim that could be compared ("I don't know.", "Namely:").
         """
         if not sentence.strip() or sentence.rstrip(" *_").endswith((":", "?")) or _REFUSAL.search(sentence):
             return None
         said = wording(sentence)
         best: Support | None = None
         for stretch in self._stretches:
+            if strict and stretch.length > 1:
+                continue
             share, agrees = self._compare(said, stretch, strict=strict)
             rank = share - _STRETCH_COST * (stretch.length - 1)
             if stretch.source in marked:
@@ -97,6 +101,8 @@ class Evidence:
             if _has(stretch, word):
                 found += worth
                 brought = brought or not echo
+            elif word in stretch.titles:
+                found += worth
             elif not echo:
                 foreign = True
         there = stretch.wording.numbers + stretch.wording.loose
@@ -113,7 +119,8 @@ class Evidence:
         # A sentence that only repeats the question says nothing a strict reader would accept.
         only_echo = not strict and not said.numbers and all(word in self._echo for word in said.words)
         agrees = numbers_agree and (brought or only_echo) and not _disagree(said, stretch.wording)
-        agrees = agrees and not (strict and foreign)
+        if strict:
+            agrees = agrees and not foreign and not _repeats(said.numbers, there)
         return found / weight, agrees
 
 
@@ -158,14 +165,19 @@ class Grounding:
 
 def _stretches(source: Source) -> list[_Stretch]:
     text = source.passage.text
-    spans = split(text, wrapped=True)
+    heading = source.passage.heading
+    every = split(text, wrapped=True)
+    spans = [span for span in every if not is_heading(text[slice(*span)], heading)] or every
+    # What a passage stands under is said of each of its sentences.
+    above = [text[slice(*span)] for span in every if span not in spans]
+    titles = frozenset(word for title in (*above, heading or "") for word in content_words(title))
     stretches = []
     for first in range(len(spans)):
         for last in range(first, min(first + _LONGEST_STRETCH, len(spans))):
             start, end = spans[first][0], spans[last][1]
             reduced = wording(text[start:end])
             prefixes = tuple(sorted(word for word in reduced.words if len(word) >= _PREFIX_STEM))
-            stretches.append(_Stretch(source.number, start, end, last - first + 1, reduced, prefixes))
+            stretches.append(_Stretch(source.number, start, end, last - first + 1, reduced, prefixes, titles))
     return stretches
 
 
@@ -188,6 +200,15 @@ def _stands(number: Number, there: Sequence[Number]) -> bool:
     if number.unit is None or all(other.unit != number.unit for other in there):
         return True
     return any(other.unit == number.unit for other in alike)
+
+
+def _repeats(said: Sequence[Number], there: Sequence[Number]) -> bool:
+    """Whether a number is said more often than it stands there."""
+    return any(
+        sum(1 for other in said if other.values & number.values)
+        > sum(1 for other in there if other.values & number.values)
+        for number in said
+    )
 
 
 def _disagree(said: Wording, passage: Wording) -> bool:

@@ -35,9 +35,11 @@ _CLOSERS = "\"'”’»)]*_"
 # How far a decision looks past the white space after a full stop.
 _LOOK_AHEAD = 12
 # A wrapped line and the next word together fill at least this share of the longest line.
-_FULL_LINE = 0.8
+_FULL_LINE = 0.85
 
 _LIST_MARK = re.compile(r"\s*(?:[-*•–]\s+|#{1,6}\s+|>\s+|\(?(?:\d{1,3}(?:\.\d{1,3})*|[a-zA-Z])[.)]\s+|§\s?)")
+_TITLE = re.compile(r"(?:§+\s?\d+[a-z]?|\d+(?:\.\d+)*[.)]?|[A-Z][.)]|[IVX]+\.)\s[^\d,.;:!?]{1,60}")
+_RUNNING_HEAD = re.compile(r"\bpage \d+ of \d+\b", re.IGNORECASE)
 _LEADING_MARK = re.compile(r"(?:[-*•–]\s+|#{1,6}\s+|>\s+|\d{1,3}[.)]\s+)+")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘„«]+$")
 
@@ -46,6 +48,16 @@ def split(text: str, *, wrapped: bool = False) -> list[Span]:
     """The sentences of `text`, in order. `wrapped`: a single line end does not end a sentence."""
     stream = SentenceStream(wrapped=wrapped)
     return [*stream.feed(text), *stream.finish()]
+
+
+def is_heading(sentence: str, heading: str | None = None) -> bool:
+    """Whether a sentence of a page is only a title: numbered and short, or the known `heading`."""
+    text = " ".join(sentence.split())
+    if _TITLE.fullmatch(text) or _RUNNING_HEAD.search(text):
+        return True
+    letters = "".join(filter(str.isalnum, text)).casefold()
+    known = "".join(filter(str.isalnum, heading or "")).casefold()
+    return bool(letters) and known.endswith(letters)
 
 
 class SentenceStream:

@@ -18,7 +18,7 @@ STOP_WORDS = frozenset(
         such than that the their them then there these they this those through to too under until up
         upon very was we were what when where whether which while who whom whose why will with would
         you your yours according context document documents passage passages stated states says said
-        mentioned answer question following based information provided text yes no not
+        located situated mentioned answer question following based information provided text yes no not
         d ll re ve don doesn isn won
         """,
     )
@@ -56,6 +56,7 @@ _SAME = {
     "usd": "dollar", "%": "percent", "paid": "pay", "paying": "pay", "began": "begin",
     "begun": "begin", "kept": "keep", "held": "hold", "gave": "give", "given": "give",
     "made": "make", "sent": "send", "left": "leave", "met": "meet", "written": "write",
+    "metre": "metr", "metres": "metr", "meter": "metr", "meters": "metr",
 }  # fmt: skip
 # Behind these "one" is a number.
 _MEASURES = frozenset(
@@ -65,7 +66,8 @@ _MEASURES = frozenset(
     )
 )
 _SUFFIXES = (
-    "ational", "ations", "ation", "ements", "ement", "ments", "ment", "nesses", "ness", "ances",
+    "ational", "ating", "ated", "ates", "ate",
+    "ations", "ation", "ements", "ement", "ments", "ment", "nesses", "ness", "ances",
     "ance", "ences", "ence", "ities", "ity", "ables", "able", "ings", "ing", "ors", "ions", "ion",
     "ers", "ors", "ies", "als", "al", "er", "or", "ed", "ly", "es", "s", "y", "e",
 )  # fmt: skip
@@ -170,7 +172,7 @@ def _unit(tokens: list[str], at: int) -> str | None:
 
 
 def _digits(word: str) -> frozenset[float]:
-    """What the digits may mean: "1,250" is 1250; "1.250" is 1250 or 1.25; "10:00" is also 10."""
+    """What the digits may mean: "1,250" and "1.250" are 1250 or 1.25; "10:00" is also 10."""
     if ":" in word:
         hours, _, rest = word.partition(":")
         values = {float(f"{hours}.{re.sub(r'[^0-9]', '', rest) or 0}1")}

@@ -5,6 +5,7 @@ guarded answer only sentences that hold are shown. `raw` keeps every letter.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -21,6 +22,8 @@ from app.serving.generation import End, EndReason, Generation, Piece
 _BETWEEN_DELTAS = 1 / 30
 # A tiny model that wrote so many sentences in a row that do not hold will not come back to the matter.
 _MOST_DROPPED = 2
+# "The answer to the question is:" is how a tiny model clears its throat.
+_LEAD = re.compile(r"(?:the )?answer(?: to (?:the|this|your) question)?(?: is)?\s*:?\s+(?=\S)", re.IGNORECASE)
 _QUOTE_LEAD = "The closest passage in your documents says: "
 
 
@@ -194,7 +197,7 @@ class _Guarded:
         shown = ""
         citations = []
         for start, end in spans:
-            sentence = self._sentences.text[start:end]
+            sentence = _without_lead(self._sentences.text[start:end])
             support = None if self.lost else self._brief.evidence.support(sentence, strict=True)
             plain = " ".join(sentence.split()).casefold()
             if support is None or not support.supported or plain in self._said:
@@ -220,3 +223,13 @@ class _Guarded:
         self._shown = _QUOTE_LEAD + said
         citation = Citation(at, at + len(said), "supported", quote.source, quote.start, quote.end)
         return self._shown, (citation,)
+
+
+def _without_lead(sentence: str) -> str:
+    found = _LEAD.match(sentence)
+    if found is None:
+        return sentence
+    rest = sentence[found.end() :]
+    if rest[0] in "\"“'" and rest.rstrip(".")[-1:] in "\"”'":
+        rest = rest.strip("\"“”'") if rest[-1] != "." else rest[1:].rstrip(".").rstrip("\"”'") + "."
+    return rest[:1].upper() + rest[1:] if rest else sentence

@@ -1,0 +1,225 @@
+"""Writes one stored answer, to its end in every case.
+
+It runs as a task of its own: whoever reads the events may go away at any moment, and the message
+is still ended and stored.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+
+from app.backend.ask.absence import nothing_found
+from app.backend.ask.brief import Brief, Preparation
+from app.backend.ask.prompt import Turn
+from app.backend.ask.writing import Writing
+from app.database.documents import Documents
+from app.database.messages import Messages
+from app.errors import AppError, NotFoundError
+from app.events import AskEvent, Delta, Failed, Finished, Retrieved
+from app.records import Conversation, Message, MessageState, Problem, Timings, Usage
+from app.serving.engine import Engine
+from app.serving.generation import Sampling
+
+# A kill costs at most so much of an answer, in seconds.
+_BETWEEN_SAVES = 1.0
+INTERNAL = Problem(
+    "internal_error", "Something went wrong inside Carrel; the log of this profile has the details."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was stored, and what it takes to answer it. `begun`: `time.perf_counter()`."""
+
+    user_id: str
+    conversation: Conversation
+    question: Message
+    engine: Engine
+    turns: tuple[Turn, ...]
+    document_ids: tuple[str, ...] | None
+    sampling: Sampling
+    answer_tokens: int
+    trace_id: str
+    begun: float
+
+
+class Answer:
+    """One answer between the task that writes it and whoever reads its events or stops it."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.events: asyncio.Queue[AskEvent] = asyncio.Queue()
+        self.id: str | None = None
+        self.writing: Writing | None = None
+        self.usage: Usage | None = None
+        self.timings: Timings | None = None
+        self.saved = 0
+        self.stopped = False
+
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return self.writing.text if self.writing else ""
+
+    def stop(self) -> None:
+        """End it as soon as can be; what was shown is kept."""
+        self.stopped = True
+        if self.writing is not None:
+            self.writing.stop()
+
+
+class Answering:
+    """Finds, writes and stores. `started` is called with each answer once it has an id."""
+
+    def __init__(
+        self,
+        *,
+        preparation: Preparation,
+        documents: Documents,
+        messages: Messages,
+        started: Callable[[Answer], None],
+    ) -> None:
+        self._preparation = preparation
+        self._documents = documents
+        self._messages = messages
+        self._started = started
+        self._log = logging.getLogger(__name__)
+
+    async def run(self, answer: Answer) -> None:
+        """Write one answer; its last event is one Finished or Failed. Raises nothing."""
+        ended: Finished | Failed
+        try:
+            ended = await self._written(answer)
+        except AppError as error:
+            ended = await self._failed(answer, error.problem)
+        except Exception:
+            self._log.exception("an answer broke off", extra={"answer": answer.id})
+            ended = await self._failed(answer, INTERNAL)
+        self._log.info(
+            "answered",
+            extra={
+                "answer": answer.id,
+                "state": ended.message.state if ended.message else "failed",
+                "tokens": answer.usage.completion_tokens if answer.usage else 0,
+                "total_ms": round((time.perf_counter() - answer.asked.begun) * 1000),
+            },
+        )
+        answer.events.put_nowait(ended)
+
+    async def _written(self, answer: Answer) -> Finished:
+        asked = answer.asked
+        brief = await self._preparation.brief(
+            asked.engine,
+            asked.user_id,
+            asked.question.text,
+            turns=asked.turns,
+            document_ids=asked.document_ids,
+            sampling=asked.sampling,
+            answer_tokens=asked.answer_tokens,
+        )
+        message = await asyncio.to_thread(self._start, asked, brief)
+        answer.id = message.id
+        self._started(answer)
+        answer.events.put_nowait(
+            Retrieved(asked.conversation, asked.question, message.id, brief.sources, brief.found)
+        )
+        if brief.generation is None:
+            return await self._absent(answer, message.id, brief)
+        writing = answer.writing = Writing(brief, brief.generation)
+        if answer.stopped:
+            writing.stop()
+        try:
+            saved = time.monotonic()
+            async with aclosing(writing.events()) as events:
+                async for event in events:
+                    answer.events.put_nowait(event)
+                    if time.monotonic() - saved >= _BETWEEN_SAVES:
+                        await self._save(answer, message.id)
+                        saved = time.monotonic()
+        finally:
+            answer.usage = writing.usage
+            answer.timings = _timings(asked, brief, writing)
+        self._preparation.learn(asked.engine, writing.end)
+        return Finished(await self._finish(answer, message.id, "stopped" if writing.stopped else "complete"))
+
+    async def _absent(self, answer: Answer, answer_id: str, brief: Brief) -> Finished:
+        """Nothing was found: say so, and why, without asking the model."""
+        asked = answer.asked
+        documents = await asyncio.to_thread(self._documents.list, asked.user_id)
+        text = nothing_found(documents, asked.document_ids)
+        answer.events.put_nowait(Delta(text))
+        answer.timings = _timings(asked, brief, None)
+        return Finished(
+            await asyncio.to_thread(
+                self._messages.finish, answer_id, state="complete", text=text, timings=answer.timings
+            )
+        )
+
+    def _start(self, asked: Asked, brief: Brief) -> Message:
+        generation = brief.generation
+        model = asked.engine.model if generation else None
+        sampling = None
+        if generation is not None:
+            sampling = {**asdict(generation.sampling), "max_tokens": generation.max_tokens}
+        return self._messages.start_answer(
+            asked.user_id,
+            asked.conversation.id,
+            parent_id=asked.question.id,
+            sources=brief.sources,
+            found=brief.found,
+            rendered_prompt=generation.prompt.text if generation else None,
+            model=model.name if model else None,
+            model_sha256=model.sha256 if model else None,
+            sampling=sampling,
+            trace_id=asked.trace_id,
+        )
+
+    async def _save(self, answer: Answer, answer_id: str) -> None:
+        """Keep the text so far, in case the program dies over the answer."""
+        text = answer.text
+        await asyncio.to_thread(self._messages.append_text, answer_id, text[answer.saved :])
+        answer.saved = len(text)
+
+    async def _finish(
+        self, answer: Answer, answer_id: str, state: MessageState, problem: Problem | None = None
+    ) -> Message:
+        writing = answer.writing
+        return await asyncio.to_thread(
+            self._messages.finish,
+            answer_id,
+            state=state,
+            text=answer.text,
+            citations=tuple(writing.citations) if writing else (),
+            usage=answer.usage,
+            timings=answer.timings,
+            error=problem,
+            raw_response=writing.raw if writing else None,
+        )
+
+    async def _failed(self, answer: Answer, problem: Problem) -> Failed:
+        """The end of an answer that broke off, with what is left of it as stored."""
+        message = None
+        if answer.id is not None:
+            try:
+                message = await self._finish(answer, answer.id, "failed", problem)
+            except NotFoundError:
+                pass  # its conversation was deleted meanwhile
+            except Exception:
+                self._log.exception("a failed answer could not be stored", extra={"answer": answer.id})
+        return Failed(problem, answer.asked.trace_id, message)
+
+
+def _timings(asked: Asked, brief: Brief, writing: Writing | None) -> Timings:
+    first = writing.first_token if writing else None
+    return Timings(
+        embed_ms=brief.embed_ms,
+        search_ms=brief.search_ms,
+        prompt_ms=brief.prompt_ms,
+        prefill_ms=writing.prefill_ms if writing else 0.0,
+        decode_ms=writing.decode_ms if writing else 0.0,
+        first_token_ms=(first - asked.begun) * 1000 if first is not None else 0.0,
+        total_ms=(time.perf_counter() - asked.begun) * 1000,
+    )
