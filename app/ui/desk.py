@@ -169,7 +169,7 @@ class Desk(QWidget):
         self._count()
         has_talks = self._conversations.rowCount() > 0
         self.talks.setVisible(has_talks)
-        self.empty.setVisible(self._documents.rowCount() == 0)
+        self.empty.setVisible(self._documents.known and self._documents.rowCount() == 0)
         if has_talks and not self._sized_by_user:
             whole = self.split.height()
             wanted = min(self.talks.content_height(), round(whole * 0.55))

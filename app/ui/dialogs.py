@@ -1,14 +1,13 @@
-"""Small questions to the user: confirm something, type a name, pick files.
+"""Small questions to the user: confirm something, type a name.
 
-None of them stops the program: each says what to do with the answer.
+None of them blocks the program: each says what to do with the answer.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.ui.controls import Button
 from app.ui.paint import rounded
@@ -40,6 +39,19 @@ class Sheet(QDialog):
         column.addLayout(self.body, 1)
         column.addLayout(self.buttons)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Be as high as the content is at this width."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+            self.setFixedHeight(
+                max(layout.totalHeightForWidth(self.width()), layout.totalMinimumSize().height())
+            )
+
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         # Not every desktop draws a frame around a dialog.
@@ -65,7 +77,7 @@ def confirm(
     yes.setObjectName("yes")
     yes.clicked.connect(sheet.accept)
     no.setFocus()
-    sheet.accepted.connect(lambda: then())
+    sheet.accepted.connect(then)
     sheet.open()
     return sheet
 
@@ -95,22 +107,3 @@ def ask_text(
     sheet.accepted.connect(accepted)
     sheet.open()
     return sheet
-
-
-def choose_files(
-    parent: QWidget,
-    title: str,
-    filters: str,
-    then: Callable[[list[str]], None],
-    *,
-    folder: str = "",
-    several: bool,
-) -> QFileDialog:
-    """Let the user pick files of this computer; `then` is called with their paths."""
-    dialog = QFileDialog(parent, title, folder or str(Path.home()), filters)
-    mode = QFileDialog.FileMode.ExistingFiles if several else QFileDialog.FileMode.ExistingFile
-    dialog.setFileMode(mode)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.filesSelected.connect(then)
-    dialog.open()
-    return dialog

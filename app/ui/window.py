@@ -21,10 +21,10 @@ from app.ui.bridge import Bridge
 from app.ui.chat.room import ChatRoom
 from app.ui.conversations.history import History
 from app.ui.desk import Desk
-from app.ui.dialogs import choose_files
 from app.ui.documents.sample import Sample, SampleTrial
 from app.ui.documents.shelf import Shelf
 from app.ui.dropping import DropOverlay, dropped_paths
+from app.ui.files import choose_files
 from app.ui.links import open_link
 from app.ui.places import Place
 from app.ui.reader.reader import Reader
@@ -104,7 +104,8 @@ class Window(QMainWindow):
         desk.delete_asked.connect(self.history.delete)
         desk.find_box.textChanged.connect(lambda text: None if text else room.leave_search())
         self.top.unfold.clicked.connect(self.toggle_desk)
-        room.conversation_opened.connect(self._conversation_opened)
+        room.titled.connect(self._show_title)
+        room.left.connect(self._put_reader_away)
         room.place_opened.connect(self._open_place)
         room.trouble.connect(self._show_trouble)
         room.welcome.add_asked.connect(self.choose_files)
@@ -157,13 +158,11 @@ class Window(QMainWindow):
 
     def new_question(self) -> None:
         self.room.new_question()
-        if self._narrow:
-            self.close_reader()
 
     def choose_files(self) -> None:
         """Let the user pick files to add."""
         filters = "Documents (*.pdf *.txt *.md *.markdown);;All files (*)"
-        choose_files(self, "Add files", filters, self.shelf.add, several=True)
+        choose_files(self.theme, self, "Add files", filters, then=self.shelf.add, several=True)
 
     def open_settings(self) -> None:
         chat = self.chip.models.get("chat")
@@ -188,9 +187,7 @@ class Window(QMainWindow):
         self._moved()
 
     def close_reader(self) -> None:
-        self.reader.hide()
-        self.reader.clear()
-        self._arrange()
+        self._put_reader_away()
         self._focus_composer()
 
     def come_forward(self) -> None:
@@ -243,11 +240,13 @@ class Window(QMainWindow):
         if conversation is not None:
             self.room.open(conversation)
             if self._narrow:
-                self.close_reader()
+                self._put_reader_away()
 
-    def _conversation_opened(self, conversation: Conversation | None) -> None:
+    def _show_title(self, conversation: Conversation | None) -> None:
         self.top.title.set_text(conversation.title if conversation else "")
         self.desk.talks.show_open(conversation.id if conversation else None)
+
+    def _put_reader_away(self) -> None:
         self.reader.hide()
         self.reader.clear()
         self._arrange()
@@ -307,15 +306,27 @@ class Window(QMainWindow):
             return
         self.reader.show()
         self._arrange()
-        width = self._state.state.reader_width or Size.READER
-        sizes = self.split.sizes()
         if not self._narrow:
-            width = min(width, max(280, self.split.width() - sizes[0] - 420))
-            self.split.setSizes([sizes[0], self.split.width() - sizes[0] - width, width])
+            self._size_reader()
+
+    def _size_reader(self) -> None:
+        desk = self.split.sizes()[0]
+        wanted = self._state.state.reader_width or self.theme.px(Size.READER)
+        width = min(wanted, max(280, self.split.width() - desk - 420))
+        self.split.setSizes([desk, self.split.width() - desk - width, width])
 
     def _arrange(self) -> None:
         """Where there is no room for both, the reader covers the talk."""
-        self.middle.setVisible(not (self._narrow and self.reader.isVisibleTo(self)))
+        covered = self._narrow and self.reader.isVisibleTo(self)
+        if covered != self.middle.isHidden():
+            desk, middle, reader = self.split.sizes()
+            self.middle.setVisible(not covered)
+            self.split.setSizes([desk, 0, middle + reader] if covered else [desk, middle + reader, 0])
+            if not covered and self.reader.isVisibleTo(self):
+                self._size_reader()
+        elif covered:
+            desk = self.split.sizes()[0]
+            self.split.setSizes([min(desk, self.theme.px(Size.DESK)), 0, self.split.width() - desk])
 
     def _moved(self) -> None:
         self._saving.start()

@@ -25,12 +25,14 @@ _PASSAGES = 20
 class ChatRoom(QWidget):
     """Signals:
 
-    conversation_opened: the Conversation that is shown, or None.
+    titled: the Conversation that is shown, or None; also when it got its name or another one.
+    left: another conversation, or none, is shown now.
     place_opened: a Place, and the places it is one of.
     trouble: a Problem to show above the talk.
     """
 
-    conversation_opened = Signal(object)
+    titled = Signal(object)
+    left = Signal()
     place_opened = Signal(object, list)
     trouble = Signal(object)
 
@@ -76,7 +78,8 @@ class ChatRoom(QWidget):
         self.talk.clear()
         self.stack.setCurrentWidget(self.welcome)
         self.composer.question.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.conversation_opened.emit(None)
+        self.titled.emit(None)
+        self.left.emit()
 
     def open(self, conversation: Conversation) -> None:
         """Fetch a conversation and show it."""
@@ -95,7 +98,7 @@ class ChatRoom(QWidget):
     def renamed(self, conversation: Conversation) -> None:
         if self.conversation is not None and self.conversation.id == conversation.id:
             self.conversation = conversation
-            self.conversation_opened.emit(conversation)
+            self.titled.emit(conversation)
 
     def set_scope(self, ids: list[str] | None, names: list[str]) -> None:
         """Ask only these documents; None: all."""
@@ -156,7 +159,8 @@ class ChatRoom(QWidget):
         self.conversation = detail.conversation
         self.talk.show_messages(detail.messages)
         self.stack.setCurrentWidget(self.talk)
-        self.conversation_opened.emit(detail.conversation)
+        self.titled.emit(detail.conversation)
+        self.left.emit()
 
     def _leave(self) -> None:
         """Stop listening to the answer on its way; it goes on and is stored."""
@@ -170,7 +174,7 @@ class ChatRoom(QWidget):
         if ask is self._ask and (self.conversation is None or self.conversation.id != event.conversation.id):
             self.conversation = event.conversation
             self._wanted = event.conversation.id
-            self.conversation_opened.emit(event.conversation)
+            self.titled.emit(event.conversation)
 
     def _finished(self, ask: Ask, turn: Turn, message: Message | None) -> None:
         if message is None:

@@ -56,10 +56,12 @@ class Welcome(QWidget):
         row.addStretch(1)
         theme.changed.connect(self._restyle)
         self._restyle()
-        self.show_library(0, 0, 0)
+        # Nothing is said before it is known whether there are documents.
+        self._inside.hide()
 
     def show_library(self, files: int, ready: int, passages: int) -> None:
         """Say what there is to ask."""
+        self._inside.show()
         self.drop.setVisible(files == 0)
         if self.sample is not None:
             self.sample.setVisible(files == 0)

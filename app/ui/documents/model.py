@@ -29,11 +29,13 @@ class DocumentsModel(QAbstractListModel):
         super().__init__(parent)
         self._documents: list[Document] = []
         self._places: dict[str, int] = {}
+        self.known = False  # whether the list was ever given
 
     def reset(self, documents: Iterable[Document]) -> None:
         """Take this list in place of the old one."""
+        first, self.known = not self.known, True
         fresh = sorted(documents, key=_newest_first)
-        if [document.id for document in fresh] == [document.id for document in self._documents]:
+        if not first and [document.id for document in fresh] == [document.id for document in self._documents]:
             self._documents = fresh
             if fresh:
                 self.dataChanged.emit(self.index(0), self.index(len(fresh) - 1))

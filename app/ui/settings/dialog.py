@@ -172,6 +172,7 @@ class SettingsDialog(Sheet):
     def _show_problem(self, text: str) -> None:
         self.problem.set_words(text)
         self.problem.show()
+        self.fit()
 
     def _restyle(self) -> None:
         self.scale.set_text(f"{round(self.theme.scale * 100)} %")
@@ -179,3 +180,4 @@ class SettingsDialog(Sheet):
         palette.setColor(self._line.backgroundRole(), self.theme.colour("line"))
         self._line.setPalette(palette)
         self.setFixedWidth(self.theme.px(_WIDTH))
+        self.fit()

@@ -1,0 +1,84 @@
+"""Picking files of this computer.
+
+The system's own dialog where it has one. Where Qt draws it, it gets our icons: Qt's own are the
+last thing of the toolkit's look that a style sheet does not reach.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QFileInfo, QSize, Qt
+from PySide6.QtGui import QAbstractFileIconProvider, QIcon
+from PySide6.QtWidgets import QFileDialog, QPushButton, QToolButton, QWidget
+
+from app.ui.icons import icon
+from app.ui.theme import Size, Space, Theme
+
+_TOOLS = {
+    "backButton": "arrow-left",
+    "forwardButton": "arrow-right",
+    "toParentButton": "arrow-up",
+    "newFolderButton": "folder-plus",
+    "listModeButton": "layout-list",
+    "detailModeButton": "table-2",
+}
+
+
+def choose_files(
+    theme: Theme,
+    parent: QWidget,
+    title: str,
+    filters: str,
+    *,
+    then: Callable[[list[str]], object],
+    folder: str = "",
+    several: bool,
+) -> QFileDialog:
+    """Let the user pick files; `then` is called with their paths."""
+    dialog = QFileDialog(parent, title, folder or str(Path.home()), filters)
+    mode = QFileDialog.FileMode.ExistingFiles if several else QFileDialog.FileMode.ExistingFile
+    dialog.setFileMode(mode)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    provider = _Icons(theme)
+    dialog.setIconProvider(provider)
+    # The dialog does not keep its provider.
+    dialog.destroyed.connect(provider.forget)
+    dialog.filesSelected.connect(lambda paths: then(list(paths)))
+    dialog.resize(theme.px(760), theme.px(480))
+    _dress(dialog, theme)
+    dialog.open()
+    return dialog
+
+
+def _dress(dialog: QFileDialog, theme: Theme) -> None:
+    """Only what Qt draws by itself has these parts."""
+    for button in dialog.findChildren(QPushButton):
+        button.setIcon(QIcon())
+    for tool in dialog.findChildren(QToolButton):
+        if name := _TOOLS.get(tool.objectName()):
+            tool.setIcon(icon(name, theme.colour("ink2")))
+            tool.setIconSize(QSize(Size.ICON, Size.ICON))
+    if (layout := dialog.layout()) is not None:
+        layout.setContentsMargins(Space.LARGE, Space.LARGE, Space.LARGE, Space.LARGE)
+        layout.setSpacing(Space.SMALL)
+
+
+class _Icons(QAbstractFileIconProvider):
+    """Folders and files as lines."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        ink, accent = theme.colour("ink2"), theme.colour("accent")
+        self._folder, self._file = icon("folder", accent), icon("file-text", ink)
+        self._computer = icon("monitor", ink)
+
+    def forget(self) -> None:
+        """Held by the dialog's end until then."""
+
+    def icon(self, what: QFileInfo | QAbstractFileIconProvider.IconType) -> QIcon:
+        if isinstance(what, QFileInfo):
+            return self._folder if what.isDir() else self._file
+        kinds = QAbstractFileIconProvider.IconType
+        if what == kinds.Folder:
+            return self._folder
+        return self._file if what == kinds.File else self._computer
