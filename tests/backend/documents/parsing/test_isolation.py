@@ -5,9 +5,11 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
 
@@ -350,3 +352,25 @@ def test_a_read_page_is_what_the_parser_gave(tmp_path):
     path.write_text("Zeile \U0001f600 \u2028 ünïcödé\ttab")
 
     assert asyncio.run(read(path)) == [ReadPage(1, "Zeile \U0001f600 \u2028 ünïcödé\ttab")]
+
+
+@pytest.mark.long
+def test_no_damage_to_a_pdf_leads_to_anything_but_pages_or_a_reason(tmp_path, make_pdf):
+    whole = make_pdf(pages=4).read_bytes()
+    chance = random.Random(20261123)
+    outcomes: Counter[str] = Counter()
+    for _ in range(100):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 10, 100, 1000))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path = tmp_path / "mutated.pdf"
+        path.write_bytes(data)
+        try:
+            asyncio.run(read(path, "application/pdf"))
+            outcomes["read"] += 1
+        except DocumentError as error:
+            outcomes[error.code] += 1
+    assert nobody_left()
+    assert set(outcomes) <= {"read", "file_damaged", "file_encrypted", "no_text", "parser_limit"}
+    assert outcomes["read"] > 5
+    assert outcomes["file_damaged"] > 5
