@@ -53,7 +53,6 @@ class ChatTemplate:
         self._sandbox = Sandbox()
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self._guard = _Guard(control)
-        self.problem: str | None = None
         self.is_fallback = not source
         self._render = self._sandbox.compile(CHATML)
         if source:
@@ -62,9 +61,14 @@ class ChatTemplate:
                 if _PROBE not in self._rendered((ChatMessage("user", _PROBE),)):
                     raise TemplateError("it leaves the question out")  # noqa: TRY301
             except TemplateError as error:
-                self.problem, self.is_fallback = str(error), True
+                self.is_fallback = True
                 _log.warning("The model's chat template cannot be used (%s): ChatML instead.", error)
                 self._render = self._sandbox.compile(CHATML)
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Where a turn ends in text, for models to which ChatML's end is no token of its own."""
+        return ("<|im_end|>",) if self.is_fallback else ()
 
     def render(self, messages: Sequence[ChatMessage]) -> tuple[Segment, ...]:
         """Render the chat up to where the assistant begins to speak.

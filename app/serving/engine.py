@@ -181,7 +181,7 @@ class Engine:
         sampler.check(generation.sampling)
         self.check(generation.prompt)
         outbox = Outbox()
-        sequence = Sequence(generation, outbox)
+        sequence = Sequence(generation, outbox, self._loaded.template.stop)
         self._submit(sequence)
         try:
             while True:

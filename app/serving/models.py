@@ -72,7 +72,8 @@ class Models:
     def start(self) -> None:
         """Begin to load both models, each on a thread of its own. Returns at once."""
         for target, name in ((self._load_embedder, "load-embedder"), (self._load_chat, "load-chat")):
-            thread = threading.Thread(target=target, name=name, daemon=True)
+            # No daemons: the interpreter must not go while they are inside native code.
+            thread = threading.Thread(target=target, name=name)
             self._threads_loading.append(thread)
             thread.start()
 

@@ -16,7 +16,8 @@ class Sequence:
     Used on the engine's thread; other threads only set `cancelled` (and read `waiting`).
     """
 
-    def __init__(self, generation: Generation, outbox: Outbox) -> None:
+    def __init__(self, generation: Generation, outbox: Outbox, stop: tuple[str, ...] = ()) -> None:
+        """`stop` are texts that end an answer of this model, besides those of the request."""
         self.generation = generation
         self.tokens = list(generation.prompt.tokens)
         self.prompt_tokens = len(self.tokens)
@@ -25,7 +26,7 @@ class Sequence:
         self.ended = False
         self.cached_tokens = 0
         self._outbox = outbox
-        self._text = Detokenizer(generation.stop)
+        self._text = Detokenizer((*generation.stop, *stop))
         self._unsent_tokens = 0
         self._started = self._first_token = 0.0
 

@@ -1,7 +1,8 @@
-"""The bundled models, loaded once a run, and a tap on what the engine asks of llama.cpp."""
+"""The bundled models, loaded once a run; tiny models of other kinds; a tap on the engine's steps."""
 
 import asyncio
 import dataclasses
+import importlib.util
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -75,6 +76,22 @@ def tap(engine: Engine) -> Iterator[Tap]:
     engine._parts = dataclasses.replace(parts, context=tap)
     yield tap
     engine._parts = parts
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes tiny models; see tiny_models.py."""
+    # Test folders are no packages (importmode=importlib), so their modules are loaded by path.
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder = tmp_path_factory.mktemp("tiny")
+
+    def tiny(architecture: str, **options: object) -> Path:
+        name = "-".join((architecture, *map(str, sorted(options)))) + ".gguf"
+        return module.write(folder / name, architecture, **options)
+
+    return tiny
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
 import asyncio
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -156,3 +159,26 @@ def test_closing_while_loading_ends_cleanly(desk):
     for ask in (here.models.chat, here.models.embedder):
         with pytest.raises(ModelError):
             asyncio.run(ask())
+
+
+def test_the_process_ends_with_code_0_while_models_are_being_loaded(models, tmp_path):
+    script = f"""
+        from pathlib import Path
+        from app.serving.models import Models
+        models = Models(
+            Path({str(models.chat.path)!r}), Path({str(models.embedding.path)!r}), context_length=512,
+            gpu_layers=-1, threads=0, hashes=Path({str(tmp_path)!r}) / "hashes.json", fallback_chat=None,
+            on_change=lambda model: print(model.kind), on_notice=print,
+        )
+        models.start()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == ["chat", "embedding"]
