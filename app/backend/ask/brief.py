@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from app.backend.ask import budget, extracts, prompt
 from app.backend.ask.grounding import Evidence
 from app.backend.ask.prompt import Turn
-from app.backend.ask.retrieval import Candidate, Retrieval, Retriever, with_context
+from app.backend.ask.retrieval import Candidate, Retrieval, Retriever, leans_on
 from app.errors import ModelError
 from app.records import Source
 from app.serving.engine import Engine
@@ -96,15 +96,17 @@ class Preparation:
             StorageError: the database cannot be read.
             ContextOverflowError: the question alone does not fit.
         """
-        query = with_context(question, [turn.question for turn in turns])
-        found = await self._retriever.find(user_id, query, k=SOURCES, document_ids=document_ids)
+        earlier = leans_on(question, [turn.question for turn in turns])
+        found = await self._retriever.find(
+            user_id, question, k=SOURCES, document_ids=document_ids, earlier=earlier
+        )
         begun = time.perf_counter()
         if not found.candidates:
             return Brief(
                 engine, (), 0, Evidence((), question), None, False, None, found.embed_ms, found.search_ms, 0.0
             )
         if is_tiny(engine):
-            chosen = await self._sentences(query, found)
+            chosen = await self._sentences(question, earlier, found)
             made = await asyncio.to_thread(_tiny, engine, question, found, chosen)
             answer_tokens = min(answer_tokens, _TINY_ANSWER)
         else:
@@ -127,7 +129,9 @@ class Preparation:
             prompt_ms=(time.perf_counter() - begun) * 1000,
         )
 
-    async def _sentences(self, query: str, found: Retrieval) -> list[extracts.Extract]:
+    async def _sentences(
+        self, question: str, earlier: str | None, found: Retrieval
+    ) -> list[extracts.Extract]:
         candidates = found.candidates[:_TINY_CANDIDATES]
         every = await asyncio.to_thread(extracts.sentences, candidates)
         similarities = [0.0] * len(every)
@@ -137,7 +141,7 @@ class Preparation:
                 similarities = extracts.cosines(found.vector, vectors)
             except ModelError:
                 pass  # ranked by words alone; find() has already said so in the log
-        return extracts.ranked(query, candidates, every, similarities)
+        return extracts.ranked(question, candidates, every, similarities, earlier=earlier)
 
 
 def is_tiny(engine: Engine) -> bool:

@@ -24,6 +24,8 @@ _KIND_WEIGHT = 0.2
 _RANK_COST = 0.02
 # A word that stands in the heading above counts as if it were half in the sentence.
 _HEADING_SHARE = 0.5
+# A word of the question before counts less than one of the question.
+_EARLIER_SHARE = 0.4
 _SHORTEST = 3
 
 _SIZE = re.compile(
@@ -47,11 +49,10 @@ _TIME = re.compile(
 _PERSON = re.compile(r"\bwho(?:m|se)?\b|\bname of\b", re.IGNORECASE)
 _PLACE = re.compile(r"\bwhere\b|\baddress\b|\bin which (?:city|town|country|street|place)\b", re.IGNORECASE)
 _DATE = re.compile(
-    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*\b"
-    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
+    r"\b(?:jan(?:uary)?|feb(?:ruary)?|march|april|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b|\b(?-i:May)\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
     r"|\b(?:day|week|month|year|noon|midnight|o['’]clock|morning|evening|immediately|end of)\b"
-    r"|\d{1,2}[:.]\d{2}"
-    r"|\b(?:19|20)\d\d\b",
+    r"|\d{1,2}[:.]\d{2}|\b(?:19|20)\d\d\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\b[A-ZÄÖÜ][\w'’.-]+(?: (?:von|van|de|der|di|da))? [A-ZÄÖÜ][\w'’-]+")
@@ -90,17 +91,24 @@ def ranked(
     candidates: Sequence[Candidate],
     extracts: Sequence[Extract],
     similarities: Sequence[float],
+    *,
+    earlier: str | None = None,
 ) -> list[Extract]:
     """The extracts with their scores, best first.
 
     Args:
         similarities: cosine of each extract with the question; zeros where unknown.
+        earlier: the question before, where this one leans on it.
     """
     asked = frozenset(content_words(question))
+    leant_on = frozenset(content_words(earlier or "")) - asked
+    asked |= leant_on
     worded = [frozenset(content_words(extract.text)) for extract in extracts]
     headed = [frozenset(content_words(candidate.passage.heading or "")) for candidate in candidates]
     counts = Counter(word for words in worded for word in words)
     weights = {word: math.log(1 + len(extracts) / (1 + counts[word])) for word in asked}
+    for word in leant_on:
+        weights[word] *= _EARLIER_SHARE
     whole = sum(weights.values()) or 1.0
     scored = []
     for extract, words, similarity in zip(extracts, worded, similarities, strict=True):

@@ -39,7 +39,8 @@ _FEW_WORDS = 2
 
 _LEANING = re.compile(
     r"^\s*(?:and|or|but|so|also|then|why|how come|what about|how about|what else|anything else)\b"
-    r"|\b(?:it|its|they|them|their|he|she|him|her|this|that|these|those|there|the same|one)\b[^.]*\?*$",
+    r"|\b(?:it|its|they|them|their|he|she|him|his|her|the same)\b"
+    r"|\b(?:this|that|these|those)(?=\s*(?:\?|$|is\b|are\b|was\b|were\b|do(?:es)?\b|mean|appl|cost|includ))",
     re.IGNORECASE,
 )
 
@@ -74,32 +75,46 @@ class Retriever:
         self._log = logging.getLogger(__name__)
 
     async def find(
-        self, user_id: str, query: str, *, k: int, document_ids: Sequence[str] | None = None
+        self,
+        user_id: str,
+        question: str,
+        *,
+        k: int,
+        document_ids: Sequence[str] | None = None,
+        earlier: str | None = None,
     ) -> Retrieval:
-        """The best `k` passages for `query`. Without an embedding model, by words alone.
+        """The best `k` passages for a question. Without an embedding model, by words alone.
+
+        Args:
+            earlier: the question before, where this one leans on it: then both are searched for,
+                and what fits this one as well comes first.
 
         Raises:
             StorageError: the database cannot be read.
         """
         begun = time.perf_counter()
-        by_words = asyncio.create_task(
-            asyncio.to_thread(self._search.full_text, user_id, query, _DEPTH, document_ids)
+        queries = [question] if earlier is None else [question, f"{earlier} {question}"]
+        by_words = asyncio.gather(
+            *(
+                asyncio.to_thread(self._search.full_text, user_id, query, _DEPTH, document_ids)
+                for query in queries
+            )
         )
+        near: list[list[Hit]] = []
         try:
-            vector, sha256 = await self._embed_query(query)
+            vectors, sha256 = await self._embed_queries(queries)
             embedded = time.perf_counter()
-            near: list[Hit] = []
-            if vector is not None:
-                near = await asyncio.to_thread(
+            for vector in vectors:
+                hits = await asyncio.to_thread(
                     self._search.nearest, user_id, vector, _DEPTH, document_ids, embedder=sha256
                 )
+                near.append([hit for hit in hits if hit.score >= _LEAST_COSINE])
             worded = await by_words
         finally:
             by_words.cancel()
-        near = [hit for hit in near if hit.score >= _LEAST_COSINE]
-        fused = fuse([[hit.passage_id for hit in worded], [hit.passage_id for hit in near]])
+        fused = fuse([[hit.passage_id for hit in ranking] for ranking in (*worded, *near)])
         scores = dict(fused)
-        cosines = {hit.passage_id: hit.score for hit in near}
+        cosines = {hit.passage_id: hit.score for ranking in reversed(near) for hit in ranking}
         passages = await asyncio.to_thread(self._search.passages, [number for number, _ in fused[: 3 * k]])
         candidates = [
             Candidate(passage, scores[passage.id], cosines.get(passage.id, 0.0)) for passage in passages
@@ -109,7 +124,7 @@ class Retriever:
             found=len(fused),
             embed_ms=(embedded - begun) * 1000,
             search_ms=(time.perf_counter() - embedded) * 1000,
-            vector=vector,
+            vector=_mean(vectors),
         )
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
@@ -123,21 +138,22 @@ class Retriever:
         embedder = await self._models.embedder()
         return await self._vectors(embedder, [_cut(text, embedder) for text in texts])
 
-    async def _embed_query(self, query: str) -> tuple[Vector | None, str | None]:
+    async def _embed_queries(self, queries: Sequence[str]) -> tuple[list[Vector], str | None]:
+        """The unit vector of each query and the SHA-256 of the model; none without a model."""
         try:
             embedder = await self._models.embedder()
-            pieces = await asyncio.to_thread(_pieces, query, embedder)
-            if not pieces:
-                return None, None
-            vectors = await self._vectors(embedder, pieces)
+            pieces = await asyncio.to_thread(lambda: [_pieces(query, embedder) for query in queries])
+            flat = await self._vectors(embedder, [piece for parts in pieces for piece in parts])
         except ModelError as error:
             self._log.warning("searching by words alone", extra={"code": error.code})
-            return None, None
-        mean = np.mean(np.stack(vectors), axis=0)
-        length = float(np.linalg.norm(mean))
-        return (mean / length if length else None), embedder.sha256
+            return [], None
+        rest = iter(flat)
+        means = [_mean([next(rest) for _ in parts]) for parts in pieces]
+        return [mean for mean in means if mean is not None], embedder.sha256
 
     async def _vectors(self, embedder: Embedder, texts: Sequence[str]) -> list[Vector]:
+        if not texts:
+            return []
         known = await asyncio.to_thread(self._cache.get, embedder.sha256, list(texts))
         missing = [text for text, vector in zip(texts, known, strict=True) if vector is None]
         if not missing:
@@ -170,15 +186,24 @@ def without_repeats(candidates: Sequence[Candidate]) -> list[Candidate]:
     return kept
 
 
-def with_context(question: str, earlier: Sequence[str]) -> str:
-    """What to search for: a question that leans on the one before is searched together with it.
+def leans_on(question: str, earlier: Sequence[str]) -> str | None:
+    """The question before, if this one cannot be understood without it ("When is it due?").
 
     `earlier`: the questions before it in the conversation, oldest first.
     """
     if not earlier:
-        return question
+        return None
     leans = len(set(content_words(question))) < _FEW_WORDS or _LEANING.search(question) is not None
-    return f"{earlier[-1]} {question}" if leans else question
+    return earlier[-1] if leans else None
+
+
+def _mean(vectors: Sequence[Vector]) -> Vector | None:
+    """The direction between the vectors, of unit length."""
+    if not vectors:
+        return None
+    mean: Vector = np.mean(np.stack(vectors), axis=0)
+    length = float(np.linalg.norm(mean))
+    return mean / length if length else None
 
 
 def _overlap(one: Passage, other: Passage) -> bool:

@@ -1,0 +1,179 @@
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.backend.ask.retrieval import Candidate, fuse, leans_on, without_repeats
+from app.errors import ModelError
+from app.records import Passage
+
+
+def passage(
+    number: int, text: str = "", *, document: str = "d", page: int = 1, start: int = 0, end: int = 100
+):
+    return Passage(number, document, "Lease.pdf", True, page, start, end, None, text or f"text {number}")
+
+
+def ids(candidates) -> list[int]:
+    return [candidate.passage.id for candidate in candidates]
+
+
+def test_a_passage_in_both_rankings_comes_before_the_first_of_one():
+    assert next(number for number, _ in fuse([[1, 2, 3], [4, 2, 5]])) == 2
+
+
+def test_scores_are_those_of_reciprocal_rank_fusion():
+    assert dict(fuse([[7, 8], [8]])) == pytest.approx({7: 1 / 61, 8: 1 / 62 + 1 / 61})
+
+
+def test_nothing_fused_is_nothing():
+    assert fuse([]) == fuse([[], []]) == []
+
+
+rankings = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=20), max_size=4)
+
+
+@given(rankings)
+def test_every_passage_is_fused_once_and_scores_never_rise(lists):
+    fused = fuse(lists)
+    assert sorted(number for number, _ in fused) == sorted({number for one in lists for number in one})
+    scores = [score for _, score in fused]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_of_equal_texts_only_the_first_is_a_source():
+    found = [
+        Candidate(passage(1, "The rent  is due.", document="a"), 1.0, 0.5),
+        Candidate(passage(2, "The rent is\ndue.", document="b"), 0.9, 0.5),
+        Candidate(passage(3, "The rent is paid.", document="b"), 0.8, 0.5),
+    ]
+    assert ids(without_repeats(found)) == [1, 3]
+
+
+def test_of_overlapping_spans_of_a_page_only_the_first_is_a_source():
+    found = [
+        Candidate(passage(1, start=0, end=100), 1.0, 0.5),
+        Candidate(passage(2, start=20, end=120), 0.9, 0.5),
+        Candidate(passage(3, start=90, end=190), 0.8, 0.5),
+        Candidate(passage(4, start=20, end=120, page=2), 0.7, 0.5),
+    ]
+    assert ids(without_repeats(found)) == [1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When is it due?",
+        "And the deposit?",
+        "Why?",
+        "What about pets?",
+        "Who pays that?",
+        "Does it include heating?",
+    ],
+)
+def test_a_question_that_leans_on_the_one_before_is_searched_together_with_it(question):
+    assert leans_on(question, ["Who is it?", "How much is the rent?"]) == "How much is the rent?"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much is the monthly rent?",
+        "Who repairs the windows of that house?",
+        "How long is the notice period?",
+    ],
+)
+def test_a_question_that_stands_alone_is_searched_alone(question):
+    assert leans_on(question, ["How much is the deposit?"]) is None
+
+
+def test_the_first_question_leans_on_nothing():
+    assert leans_on("When is it due?", []) is None
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "page"),
+    [
+        ("How long is the notice period?", 4),
+        ("What does one pay every month?", 2),  # no word in common
+        ("Uferstraße", 1),  # a name the model does not know
+        ("Is a kitten allowed?", 3),
+    ],
+)
+def test_passages_are_found_by_word_and_by_meaning(open_desk, question, page):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            found = await desk.backend.ask.search(desk.user, question, k=4)
+            assert found.sources[0].passage.page == page
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_a_text_about_something_else_finds_nothing(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            found = await desk.backend.ask.search(
+                desk.user, "Who won the chess tournament of Zürich 1953?", k=4
+            )
+            assert found.sources == ()
+            assert found.found == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_a_query_longer_than_the_embedder_reads_is_still_found_by_meaning(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            query = "kitten puppy pets animals " * 300
+            found = await desk.backend.ask.search(desk.user, query, k=4)
+            assert found.sources[0].passage.page == 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_a_question_asked_again_is_not_embedded_again(open_desk, lend, models):
+    async def main():
+        lent = lend()
+        async with open_desk(lent) as desk:
+            await desk.shelve()
+            first = await desk.backend.ask.search(desk.user, "kitten", k=4)
+            embedder = await models.embedder()
+
+            class Silent:
+                sha256 = embedder.sha256
+                max_tokens = embedder.max_tokens
+                count = staticmethod(embedder.count)
+
+                async def embed(self, texts, *, urgent=False):
+                    raise ModelError("It must not be asked.")
+
+            async def silent():
+                return Silent()
+
+            lent.embedder = silent
+            again = await desk.backend.ask.search(desk.user, "kitten", k=4)
+            assert again.sources == first.sources
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_what_leans_on_the_question_before_is_found(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            retriever = desk.backend.ask._retriever
+            found = await retriever.find(desk.user, "When is it due?", k=4, earlier="How much is the rent?")
+            assert found.candidates[0].passage.page == 2
+            found = await retriever.find(desk.user, "And a dog?", k=4, earlier="How much is the rent?")
+            assert found.candidates[0].passage.page == 3
+
+    asyncio.run(main())
