@@ -51,14 +51,14 @@ def test_an_upload_is_added_by_its_content(site):
 def test_several_files_come_in_one_form(site):
     files = [
         ("files", ("a.txt", b"first content")),
-        ("files", ("b.txt", b"")),
+        ("files", ("b.txt", b"\x89PNG\r\n")),
     ]
     answer = site.tcp.post("/documents", files=files)
 
     assert answer.status_code == 202
-    first, empty = answer.json()["additions"]
+    first, picture = answer.json()["additions"]
     assert first["document"]["size"] == 13
-    assert empty["problem"]["code"] == "file_empty"
+    assert picture["problem"]["code"] == "unsupported_type"
 
 
 @pytest.mark.parametrize(

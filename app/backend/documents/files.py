@@ -13,7 +13,6 @@ from typing import Self
 
 from app.backend.documents import media_types
 from app.errors import (
-    EmptyFileError,
     FileMissingError,
     FileUnreadableError,
     StorageError,
@@ -40,16 +39,13 @@ def look(path: Path) -> Looked:
     """Read a file once.
 
     Raises:
-        FileMissingError, FileUnreadableError, EmptyFileError, UnsupportedTypeError,
-        TooLargeError: it cannot be taken in.
+        FileMissingError, FileUnreadableError, UnsupportedTypeError, TooLargeError: it cannot be taken in.
     """
     try:
         found = path.stat()
         # Before opening: a pipe or device could hold us for ever.
         if not stat.S_ISREG(found.st_mode):
             raise UnsupportedTypeError("This is not a file.")
-        if found.st_size == 0:
-            raise EmptyFileError
         if found.st_size > LARGEST_FILE:
             raise TooLargeError(f"The file is larger than {LARGEST_FILE >> 30} GB.")
         with path.open("rb") as file:
@@ -155,7 +151,7 @@ class Incoming:
         """All bytes came: what they are.
 
         Raises:
-            EmptyFileError, UnsupportedTypeError: it cannot be taken in.
+            UnsupportedTypeError: it cannot be taken in.
             StorageError: the disk is full or refuses.
         """
         try:

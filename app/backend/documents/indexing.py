@@ -18,7 +18,7 @@ from app.backend.documents.parsing.messages import Opened
 from app.backend.feed import Feed
 from app.cache.embeddings import EmbeddingCache
 from app.database.documents import Documents, NewPassage, PageText
-from app.errors import BusyError
+from app.errors import BusyError, EmptyFileError
 from app.events import DocumentChanged
 from app.records import Document, DocumentStatus
 
@@ -68,6 +68,8 @@ class Indexer:
         location = await asyncio.to_thread(self._documents.location, document_id)
         progress = _Progress(self._documents, self._feed, document_id)
         document = await progress.note(status="reading", pages_read=0, passages=0, passages_embedded=0)
+        if document.size == 0:
+            raise EmptyFileError
         embedder = await self._embedder()
         await asyncio.to_thread(check_unchanged, location, document.size, document.content_hash)
 

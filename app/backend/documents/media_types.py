@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from app.errors import EmptyFileError, UnsupportedTypeError
+from app.errors import UnsupportedTypeError
 
 PDF = "application/pdf"
 MARKDOWN = "text/markdown"
@@ -42,17 +42,15 @@ _BOMS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\x00\x00\xfe\xff")
 def media_type(name: str, head: bytes) -> str:
     """The media type of a file Carrel can read.
 
-    A file called .pdf counts as one whatever it holds: its reading then says what is broken.
+    A file called .pdf counts as one whatever it holds: its reading then says what is broken. So
+    does an empty file count as what its name says: it gets its row, and the reason stands in it.
 
     Args:
         head: its first HEAD_BYTES bytes (all, if it is shorter).
 
     Raises:
-        EmptyFileError: there are none.
         UnsupportedTypeError: no parser for it; the sentence says what it seems to be.
     """
-    if not head:
-        raise EmptyFileError
     suffix = PurePath(name).suffix.lower()
     if b"%PDF-" in head[:1024] or suffix == ".pdf":
         return PDF

@@ -53,12 +53,14 @@ def test_each_file_fails_for_its_own_reason_and_the_rest_go_on(
 ):
     blank_text = tmp_path / "blank.txt"
     blank_text.write_text("  \n ")
+    nothing = tmp_path / "nothing.pdf"
+    nothing.touch()
     text = tmp_path / "good.md"
     text.write_text("# Deposit\n\nIt is paid in three parts.")
 
     async def main() -> None:
         async with open_library() as library:
-            paths = [broken_pdf, locked_pdf, make_pdf(), blank_pdf, blank_text, text]
+            paths = [broken_pdf, locked_pdf, make_pdf(), blank_pdf, blank_text, nothing, text]
             additions = await library.service.add_paths(library.user, paths)
             found = await library.settled(*(addition.document.id for addition in additions))
 
@@ -68,6 +70,7 @@ def test_each_file_fails_for_its_own_reason_and_the_rest_go_on(
                 "ready",
                 "no_text",
                 "no_text",
+                "file_empty",
                 "ready",
             ]
             assert all(document.error.message.endswith(".") for document in found if document.error)

@@ -1,7 +1,7 @@
 import pytest
 
 from app.backend.documents.media_types import MARKDOWN, PDF, TEXT, is_expected, media_type
-from app.errors import EmptyFileError, UnsupportedTypeError
+from app.errors import UnsupportedTypeError
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,8 @@ def test_a_file_that_cannot_be_read_is_called_what_it_is(name, head, what):
     assert "Carrel reads PDF, plain text and Markdown." in raised.value.message
 
 
-def test_a_file_of_nothing_is_empty_whatever_its_name():
-    with pytest.raises(EmptyFileError):
-        media_type("a.pdf", b"")
+def test_a_file_of_nothing_counts_as_what_its_name_says():
+    assert [media_type(name, b"") for name in ("a.pdf", "b.md", "c")] == [PDF, MARKDOWN, TEXT]
 
 
 def test_only_known_names_are_taken_from_a_folder():
