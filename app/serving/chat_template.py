@@ -53,17 +53,16 @@ class ChatTemplate:
         self._sandbox = Sandbox()
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self._guard = _Guard(control)
-        self.is_fallback = not source
-        self._render = self._sandbox.compile(CHATML)
-        if source:
-            try:
-                self._render = self._sandbox.compile(source)
-                if _PROBE not in self._rendered((ChatMessage("user", _PROBE),)):
-                    raise TemplateError("it leaves the question out")  # noqa: TRY301
-            except TemplateError as error:
-                self.is_fallback = True
+        self.is_fallback = False
+        try:
+            self._render = self._sandbox.compile(source or "")
+            if _PROBE not in self._rendered((ChatMessage("user", _PROBE),)):
+                raise TemplateError("it leaves the question out")  # noqa: TRY301
+        except TemplateError as error:
+            if source:
                 _log.warning("The model's chat template cannot be used (%s): ChatML instead.", error)
-                self._render = self._sandbox.compile(CHATML)
+            self.is_fallback = True
+            self._render = self._sandbox.compile(CHATML)
 
     @property
     def stop(self) -> tuple[str, ...]:

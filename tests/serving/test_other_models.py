@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import ContextOverflowError
 from app.serving.engine import Engine
-from app.serving.generation import ChatMessage, Generation, Sampling
+from app.serving.generation import ChatMessage, Generation, Prompt, Sampling
 
 QUESTIONS = ("abc", "abcdef", "abc" + " the" * 30, "abc" + " the" * 30, "abc" + " the" * 20 + "x", "abc")
 KINDS = [("llama", {}), ("gemma2", {"window": 32}), ("mamba", {})]
@@ -99,6 +99,22 @@ def test_a_small_context_refuses_what_does_not_fit(load):
         engine.check(engine.encode([ChatMessage("user", "the " * 300)]))
 
     assert refused.value.available == engine.context_length == 256
+
+
+def test_a_prompt_that_just_fits_gets_the_one_token_there_is_room_for(load):
+    engine = load("llama")
+    tokens = engine.encode([ChatMessage("user", "the " * 300)]).tokens
+
+    async def run(prompt):
+        engine.check(prompt)
+        return [item async for item in engine.generate(Generation(prompt, 50))][-1]
+
+    end = asyncio.run(run(Prompt("", tokens[: engine.context_length - 1])))
+
+    assert end.reason == "length"
+    assert end.usage.completion_tokens == 1
+    with pytest.raises(ContextOverflowError):
+        asyncio.run(run(Prompt("", tokens[: engine.context_length])))
 
 
 def test_every_way_of_sampling_works(load):
