@@ -1,12 +1,16 @@
 """What every test may ask for: a profile of its own, the sample document, the bundled models."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app import paths
+
+# No test may open a window on somebody's screen; the variable is read when Qt starts.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +51,7 @@ def bundled_models() -> Path:
     """The folder of the bundled models. Without them a test fails: it must not pass unnoticed."""
     folder = paths.resource("models")
     if not (folder / "manifest.json").is_file():
-        pytest.fail(f"The bundled models are not prepared in {folder}: run `make models` first.", pytrace=False)
+        pytest.fail(
+            f"The bundled models are not prepared in {folder}: run `make models` first.", pytrace=False
+        )
     return folder

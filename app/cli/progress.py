@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from app.client.client import Client
 
-# The feed tells of every change at once; looking as well catches what happened before it was open.
+# The feed tells of every change from when it stands; looking once then misses nothing, and
+# looking again now and then costs nothing.
 _LOOK_EVERY_S = 2.0
 _ROWS = 8
 _STEPS = 1_000
@@ -51,7 +52,11 @@ async def follow(client: "Client", ids: Iterable[str]) -> AsyncIterator[Document
     """
     waiting = set(ids)
     news: asyncio.Queue[Document | str | AppError] = asyncio.Queue()
-    tasks = (asyncio.create_task(_listen(client, news)), asyncio.create_task(_look(client, waiting, news)))
+    following = asyncio.Event()
+    tasks = (
+        asyncio.create_task(_listen(client, following, news)),
+        asyncio.create_task(_look(client, following, waiting, news)),
+    )
     try:
         while waiting:
             item = await news.get()
@@ -69,9 +74,11 @@ async def follow(client: "Client", ids: Iterable[str]) -> AsyncIterator[Document
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _listen(client: "Client", news: "asyncio.Queue[Document | str | AppError]") -> None:
+async def _listen(
+    client: "Client", following: asyncio.Event, news: "asyncio.Queue[Document | str | AppError]"
+) -> None:
     try:
-        async for event in client.feed():
+        async for event in client.feed(on_open=following.set):
             if isinstance(event, DocumentChanged):
                 news.put_nowait(event.document)
             elif isinstance(event, DocumentRemoved):
@@ -82,14 +89,18 @@ async def _listen(client: "Client", news: "asyncio.Queue[Document | str | AppErr
 
 
 async def _look(
-    client: "Client", waiting: set[str], news: "asyncio.Queue[Document | str | AppError]"
+    client: "Client",
+    following: asyncio.Event,
+    waiting: set[str],
+    news: "asyncio.Queue[Document | str | AppError]",
 ) -> None:
     try:
+        await following.wait()
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
             found = {document.id: document for document in await client.documents()}
             for known in tuple(waiting):
                 news.put_nowait(found.get(known, known))
+            await asyncio.sleep(_LOOK_EVERY_S)
     except AppError as error:
         news.put_nowait(error)
 

@@ -83,7 +83,11 @@ class ScriptedClient:
         self.stop_asked.set()
         return True
 
-    async def feed(self, window: bool = False) -> AsyncIterator[FeedEvent]:
+    async def feed(
+        self, window: bool = False, on_open: Callable[[], None] | None = None
+    ) -> AsyncIterator[FeedEvent]:
+        if on_open is not None:
+            on_open()
         for event in self.feed_events:
             yield event
         await asyncio.Event().wait()

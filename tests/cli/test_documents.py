@@ -44,10 +44,7 @@ def test_a_failed_file_is_listed_with_its_reason_and_the_code_is_1(
     assert "This PDF is damaged" in captured.err
 
 
-def test_a_change_that_the_feed_did_not_tell_of_is_seen_all_the_same(
-    program, client, queued, lease, monkeypatch, capsys
-):
-    monkeypatch.setattr("app.cli.progress._LOOK_EVERY_S", 0.01)
+def test_a_change_that_the_feed_did_not_tell_of_is_seen_all_the_same(program, client, queued, lease, capsys):
     client.additions = (Addition(lease.name, queued),)
 
     assert run(program, ["add", "Lease agreement.pdf"]) == 0
@@ -56,6 +53,7 @@ def test_a_change_that_the_feed_did_not_tell_of_is_seen_all_the_same(
 def test_a_document_that_is_removed_meanwhile_ends_the_wait(program, client, queued, capsys):
     client.additions = (Addition(queued.name, queued),)
     client.feed_events = (DocumentRemoved(queued.id),)
+    client.library = ()
 
     assert run(program, ["add", "Lease agreement.pdf"]) == 1
 
