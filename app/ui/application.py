@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import cast
 
+import shiboken6
 from PySide6.QtCore import Qt, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
@@ -71,8 +72,9 @@ def run(
         sys.excepthook = previous
         bridge.close()
         window.close()
-        window.deleteLater()
-        application.processEvents()
+        # Now and here: left to the garbage collector, they could be taken down by another thread.
+        for part in (window, bridge, theme):
+            shiboken6.delete(part)
 
 
 def _hook(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
@@ -61,11 +61,13 @@ class Desk(QWidget):
         self.library.opened.connect(self.document_opened)
         self.library.menu_asked.connect(self._document_menu)
         self._build()
+        self._arranging = QTimer(self)
+        self._arranging.setSingleShot(True)
+        self._arranging.timeout.connect(self._arrange)
         for model in (conversations, self._filtered):
-            model.modelReset.connect(self._arrange)
-            model.rowsInserted.connect(self._arrange)
-            model.rowsRemoved.connect(self._arrange)
-        documents.dataChanged.connect(self._count)
+            model.modelReset.connect(self._arranging.start)
+            model.rowsInserted.connect(self._arranging.start)
+            model.rowsRemoved.connect(self._arranging.start)
         self._arrange()
 
     def _build(self) -> None:

@@ -71,7 +71,7 @@ class RowDelegate(QStyledItemDelegate):
         elif state & QStyle.StateFlag.State_Selected:
             rounded(painter, box, Radius.ROW, theme.colour("soft"))
         elif state & QStyle.StateFlag.State_MouseOver:
-            rounded(painter, box, Radius.ROW, theme.colour("hover"))
+            rounded(painter, box, Radius.ROW, theme.colour("paper"))
         view = option.widget
         if state & QStyle.StateFlag.State_HasFocus and isinstance(view, RowList) and view.ringed:
             ring(painter, box, Radius.ROW, theme)

@@ -12,7 +12,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShortcut,
 )
-from PySide6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from app.records import Conversation, Health, Model, Problem
 from app.settings import Settings
@@ -26,6 +26,7 @@ from app.ui.documents.shelf import Shelf
 from app.ui.dropping import DropOverlay, dropped_paths
 from app.ui.files import choose_files
 from app.ui.links import open_link
+from app.ui.panes import Panes
 from app.ui.places import Place
 from app.ui.reader.reader import Reader
 from app.ui.settings.dialog import SettingsDialog
@@ -48,7 +49,6 @@ class Window(QMainWindow):
         self._settings = settings
         self._state = state
         self._address: str | None = None
-        self._scale = theme.scale
         self.setWindowTitle("Carrel")
         self.setMinimumSize(Size.LEAST_WIDTH, Size.LEAST_HEIGHT)
         self.setAcceptDrops(True)
@@ -79,14 +79,8 @@ class Window(QMainWindow):
         column.addWidget(self.top)
         column.addWidget(self.banner)
         column.addWidget(self.room, 1)
-        self.split = QSplitter(Qt.Orientation.Horizontal)
-        self.split.setHandleWidth(1)
-        self.split.setChildrenCollapsible(False)
-        for part in (self.desk, self.middle, self.reader):
-            self.split.addWidget(part)
-        self.split.setStretchFactor(1, 1)
-        self.reader.hide()
-        self.setCentralWidget(self.split)
+        self.panes = Panes(self.theme, self.desk, self.middle, self.reader)
+        self.setCentralWidget(self.panes)
 
     def _connect(self) -> None:
         desk, room, reader, bridge, shelf = self.desk, self.room, self.reader, self.bridge, self.shelf
@@ -133,10 +127,10 @@ class Window(QMainWindow):
         bridge.model_changed.connect(self.chip.show_model)
         bridge.notice.connect(lambda problem: self.banner.show_notice(problem.message))
         bridge.window_requested.connect(self.come_forward)
-        self.split.splitterMoved.connect(self._moved)
+        self.panes.changed.connect(self._moved)
+        self.theme.changed.connect(self._moved)
         desk.split.splitterMoved.connect(self._moved)
         reader.page.zoomed.connect(self._moved)
-        self.theme.changed.connect(self._restyle)
 
     def _add_shortcuts(self) -> None:
         for keys, work in (
@@ -182,9 +176,9 @@ class Window(QMainWindow):
 
     def toggle_desk(self) -> None:
         """Fold the left pane away, or bring it back."""
-        self.desk.setVisible(not self.desk.isVisible())
-        self.top.unfold.setVisible(not self.desk.isVisible())
-        self._moved()
+        folded = not self.panes.desk_folded
+        self.panes.fold_desk(folded)
+        self.top.unfold.setVisible(folded)
 
     def close_reader(self) -> None:
         self._put_reader_away()
@@ -239,7 +233,7 @@ class Window(QMainWindow):
         conversation = self.history.model.conversation(key)
         if conversation is not None:
             self.room.open(conversation)
-            if self._narrow:
+            if self.panes.narrow:
                 self._put_reader_away()
 
     def _show_title(self, conversation: Conversation | None) -> None:
@@ -247,18 +241,17 @@ class Window(QMainWindow):
         self.desk.talks.show_open(conversation.id if conversation else None)
 
     def _put_reader_away(self) -> None:
-        self.reader.hide()
+        self.panes.close_reader()
         self.reader.clear()
-        self._arrange()
 
     def _open_document(self, key: str) -> None:
         document = self.shelf.model.document(key)
         if document is not None:
-            self._show_reader()
+            self.panes.open_reader()
             self.reader.show_document(document)
 
     def _open_place(self, place: Place, places: list[Place]) -> None:
-        self._show_reader()
+        self.panes.open_reader()
         self.reader.show_place(place, places)
 
     def _choose_scope(self, ids: list[str]) -> None:
@@ -270,7 +263,10 @@ class Window(QMainWindow):
 
         def chosen(model: Model) -> None:
             self.chip.show_model(model)
-            self._settings.choose("chat_model", path)
+            try:
+                self._settings.choose("chat_model", path)
+            except OSError as error:
+                self.banner.show_notice(f"The choice could not be kept: {error}", warn=True)
 
         def failed(problem: Problem) -> None:
             self.chip.show_failed(problem)
@@ -279,7 +275,7 @@ class Window(QMainWindow):
         self.bridge.request(self.bridge.client.choose_chat_model(path), chosen, failed, owner=self)
 
     def _focus_find(self) -> None:
-        if not self.desk.isVisible():
+        if self.panes.desk_folded:
             self.toggle_desk()
         self.desk.focus_find()
 
@@ -290,43 +286,12 @@ class Window(QMainWindow):
         """What is most in the way goes first: the answer on its way, then the reader."""
         if self.room.asking:
             self.room.stop()
-        elif self.reader.isVisible():
+        elif self.panes.reader_open:
             self.close_reader()
         else:
             self.room.leave_search()
 
     # Its own shape
-
-    @property
-    def _narrow(self) -> bool:
-        return self.width() < Size.NARROW
-
-    def _show_reader(self) -> None:
-        if self.reader.isVisible():
-            return
-        self.reader.show()
-        self._arrange()
-        if not self._narrow:
-            self._size_reader()
-
-    def _size_reader(self) -> None:
-        desk = self.split.sizes()[0]
-        wanted = self._state.state.reader_width or self.theme.px(Size.READER)
-        width = min(wanted, max(280, self.split.width() - desk - 420))
-        self.split.setSizes([desk, self.split.width() - desk - width, width])
-
-    def _arrange(self) -> None:
-        """Where there is no room for both, the reader covers the talk."""
-        covered = self._narrow and self.reader.isVisibleTo(self)
-        if covered != self.middle.isHidden():
-            desk, middle, reader = self.split.sizes()
-            self.middle.setVisible(not covered)
-            self.split.setSizes([desk, 0, middle + reader] if covered else [desk, middle + reader, 0])
-            if not covered and self.reader.isVisibleTo(self):
-                self._size_reader()
-        elif covered:
-            desk = self.split.sizes()[0]
-            self.split.setSizes([min(desk, self.theme.px(Size.DESK)), 0, self.split.width() - desk])
 
     def _moved(self) -> None:
         self._saving.start()
@@ -341,43 +306,24 @@ class Window(QMainWindow):
             self.move(kept.x, kept.y)
         if kept.maximised:
             self.setWindowState(Qt.WindowState.WindowMaximized)
-        self._size_desk(kept.desk_width or self.theme.px(Size.DESK))
-        self.desk.setVisible(not kept.desk_folded)
+        self.panes.restore(kept, self.width())
         self.top.unfold.setVisible(kept.desk_folded)
         QTimer.singleShot(0, self.desk, lambda: self.desk.restore_split(kept.desk_split))
 
     def _remember(self) -> None:
         changed: dict[str, object] = {
             "maximised": self.isMaximized(),
-            "desk_folded": not self.desk.isVisibleTo(self),
             "desk_split": self.desk.split_height,
             "text_scale": self.theme.scale,
             "zoom": self.reader.page.zoom,
         }
         if not self.isMaximized():
             changed |= {"x": self.x(), "y": self.y(), "width": self.width(), "height": self.height()}
-        sizes = self.split.sizes()
-        if self.desk.isVisibleTo(self):
-            changed["desk_width"] = sizes[0]
-        if self.reader.isVisibleTo(self) and not self._narrow:
-            changed["reader_width"] = sizes[2]
-        self._state.remember(**changed)
-
-    def _size_desk(self, width: int) -> None:
-        width = min(width, self.width() // 3)
-        _, _, reader = self.split.sizes()
-        self.split.setSizes([width, max(1, self.split.width() - width - reader), reader])
-
-    def _restyle(self) -> None:
-        if self.theme.scale != self._scale:
-            self._size_desk(round(self.split.sizes()[0] * self.theme.scale / self._scale))
-            self._scale = self.theme.scale
-        self._saving.start()
+        self._state.remember(**changed, **self.panes.remembered())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.overlay.setGeometry(self.rect())
-        self._arrange()
         if self.isVisible():
             self._moved()
 

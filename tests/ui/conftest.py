@@ -8,13 +8,17 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import itertools
+import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
@@ -54,6 +58,9 @@ from app.ui.bridge import Bridge
 from app.ui.state import StateFile
 from app.ui.theme import Theme
 from app.ui.window import Window
+
+if not os.environ.get("DISPLAY"):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 NOW = 1_795_000_000.0
 _ids = itertools.count(1)
@@ -395,7 +402,10 @@ def picture_of_a_page(width: int, number: int) -> bytes:
     font.setFamily("DejaVu Serif")
     font.setPixelSize(max(4, width // 44))
     painter.setFont(font)
-    words = "Either party may terminate the lease by giving three months’ notice in writing, no later than the third working day. "
+    words = (
+        "Either party may terminate the lease by giving three months’ notice in writing, no later than"
+        " the third working day. "
+    )
     painter.drawText(
         QRectF(width * 0.1, width * 0.12, width * 0.8, width * 1.2),
         Qt.TextFlag.TextWordWrap,
@@ -434,6 +444,12 @@ class LoopThread:
 
 
 @pytest.fixture
+def fakes() -> ModuleType:
+    """What stands in this file: a_document, a_source, answering, ..."""
+    return sys.modules[__name__]
+
+
+@pytest.fixture
 def loop() -> Iterator[LoopThread]:
     made = LoopThread()
     yield made
@@ -451,7 +467,7 @@ def client(loop: LoopThread) -> FakeClient:
 def theme(qapp: QApplication) -> Iterator[Theme]:
     made = Theme(qapp, "light")
     yield made
-    qapp.styleHints().colorSchemeChanged.disconnect(made._follow)
+    shiboken6.delete(made)
 
 
 @pytest.fixture
@@ -459,6 +475,7 @@ def bridge(qapp: QApplication, client: FakeClient, loop: LoopThread) -> Iterator
     made = Bridge(client, loop.submit)  # type: ignore[arg-type]
     yield made
     made.close()
+    shiboken6.delete(made)
 
 
 @pytest.fixture
@@ -475,11 +492,12 @@ def window(qtbot: Any, theme: Theme, bridge: Bridge, settings: Settings, tmp_pat
         StateFile(tmp_path / "ui-state.json"),
         (Path("/opt/carrel/sample/Lease agreement.pdf"), "How long is the notice period?"),
     )
-    qtbot.addWidget(made)
     made.show()
     qtbot.waitExposed(made)
     bridge.follow()
     qtbot.waitUntil(lambda: bool(made.chip.models))
     yield made
     bridge.close()
-    made.hide()
+    made.close()
+    # At once and in this thread: the garbage collector may run in the loop's.
+    shiboken6.delete(made)

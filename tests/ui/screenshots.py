@@ -1,4 +1,6 @@
-"""Pictures of the window in all its states, drawn with the fake client: python tests/ui/screenshots.py FOLDER [STATE...]
+"""Pictures of the window in all its states, drawn with the fake client.
+
+    python tests/ui/screenshots.py FOLDER [STATE:COLOURS:SIZE[:TEXT SCALE]...]
 
 Run it under a display (xvfb-run works). QT_SCALE_FACTOR=2 gives pictures of twice the pixels.
 """
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import shiboken6
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent
 from PySide6.QtWidgets import QApplication
@@ -26,8 +29,10 @@ from app.ui.theme import Theme
 from app.ui.window import Window
 
 _spec = importlib.util.spec_from_file_location("fakes", Path(__file__).with_name("conftest.py"))
-assert _spec is not None and _spec.loader is not None
+assert _spec is not None
+assert _spec.loader is not None
 fakes = importlib.util.module_from_spec(_spec)
+sys.modules["fakes"] = fakes
 _spec.loader.exec_module(fakes)
 
 QUESTION = "How long is the notice period, and when does it start?"
@@ -104,12 +109,11 @@ class Scene:
         self.wait(lambda: False, seconds)
 
     def close(self) -> None:
-        self.theme._application.styleHints().colorSchemeChanged.disconnect(self.theme._follow)
         self.bridge.close()
         self.window.close()
-        self.window.deleteLater()
+        for part in (self.window, self.bridge, self.theme):
+            shiboken6.delete(part)
         self.loop.close()
-        self.app.processEvents()
 
 
 def furnish(client: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from app.ui.theme import Theme
 # The feed says every change. Asked again now and then all the same while something is being read,
 # so that a change that was missed (between two connections) does not stay missed.
 _REFRESH_MS = 5_000
+_COUNT_MS = 50
 
 
 class Shelf(QObject):
@@ -37,6 +38,11 @@ class Shelf(QObject):
         self.model = DocumentsModel(self)
         bridge.document_changed.connect(self._put)
         bridge.document_removed.connect(self._removed)
+        # While a folder is taken in, changes come by the hundred: they are counted together.
+        self._counting = QTimer(self)
+        self._counting.setSingleShot(True)
+        self._counting.setInterval(_COUNT_MS)
+        self._counting.timeout.connect(self._count)
         self._refresh = QTimer(self)
         self._refresh.setSingleShot(True)
         self._refresh.setInterval(_REFRESH_MS)
@@ -116,6 +122,10 @@ class Shelf(QObject):
         self._changed()
 
     def _changed(self) -> None:
+        if not self._counting.isActive():
+            self._counting.start()
+
+    def _count(self) -> None:
         busy = any(document.status not in {"ready", "failed"} for document in self.model.documents())
         if busy and not self._refresh.isActive():
             self._refresh.start()
