@@ -164,6 +164,11 @@ class AskService:
         """Mark the answers that a crash cut off; return how many."""
         return await asyncio.to_thread(self._messages.interrupt_running)
 
+    async def finish(self) -> None:
+        """Wait until no answer is being written (main calls this before it leaves others without it)."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     async def close(self) -> None:
         """Stop every answer and wait until all are stored. Idempotent."""
         self._closed = True
