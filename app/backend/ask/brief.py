@@ -19,6 +19,7 @@ SOURCES = 8
 _TINY_CANDIDATES = 5
 # An answer in one sentence: a tiny model that goes on has lost the thread.
 _TINY_ANSWER = 160
+_LEAST_ANSWER = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +165,20 @@ def _tiny(
     for count in range(min(budget.TINY_SENTENCES, len(chosen)), -1, -1):
         read = list(chosen[:count])
         rendered = engine.encode(prompt.tiny(question, [extract.text for extract in reversed(read)]))
-        if count == 0 or len(rendered.tokens) < engine.context_length:
+        if count == 0 or len(rendered.tokens) + _LEAST_ANSWER <= engine.context_length:
             break
     engine.check(rendered, 1)
-    order = list(dict.fromkeys([extract.candidate for extract in read]))
+    # The best sentence may be quoted even where there was no room to have it read.
+    order = list(dict.fromkeys(extract.candidate for extract in chosen[: max(len(read), 1)]))
     order += [number for number in range(len(found.candidates)) if number not in order]
     reading = {extract.candidate for extract in read}
     sources = tuple(
         _source(number, found.candidates[place], read=place in reading)
         for number, place in enumerate(order, start=1)
     )
-    if not read:
+    if not chosen:
         return rendered, sources, None
-    best = read[0]
+    best = chosen[0]
     return rendered, sources, Quote(order.index(best.candidate) + 1, best.start, best.end, best.text)
 
 

@@ -70,8 +70,9 @@ class Evidence:
         """The stretch that carries `sentence` best, preferring the sources it was `marked` with.
 
         With `strict` one sentence of the passage has to carry it all: every content word stands
-        there or in the question, and no number is said more often than there. None when the
-        sentence makes no claim that could be compared ("I don't know.", "Namely:").
+        there or in the question, no number is said more often than there, and the question has
+        a word in common with it. None when the sentence makes no claim that could be compared
+        ("I don't know.", "Namely:").
         """
         if not sentence.strip() or sentence.rstrip(" *_").endswith((":", "?")) or _REFUSAL.search(sentence):
             return None
@@ -120,8 +121,12 @@ class Evidence:
         only_echo = not strict and not said.numbers and all(word in self._echo for word in said.words)
         agrees = numbers_agree and (brought or only_echo) and not _disagree(said, stretch.wording)
         if strict:
-            agrees = agrees and not foreign and not _repeats(said.numbers, there)
+            agrees = agrees and not foreign and not _repeats(said.numbers, there) and self._asked_of(stretch)
         return found / weight, agrees
+
+    def _asked_of(self, stretch: _Stretch) -> bool:
+        """Whether the question is about this stretch at all: a word of it stands there or above."""
+        return not self._echo or any(_has(stretch, word) or word in stretch.titles for word in self._echo)
 
 
 class Grounding:

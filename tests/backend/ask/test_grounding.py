@@ -135,6 +135,11 @@ def test_a_strict_reader_accepts_no_foreign_word_and_no_number_twice(sentence, h
     assert support(sentence, GARAGE, question="What does the garage cost?", strict=True).supported is holds
 
 
+def test_a_strict_reader_accepts_no_answer_to_another_question():
+    assert support("85 euros a month.", GARAGE, question="What does the garage cost?", strict=True).supported
+    assert not support("85 euros a month.", GARAGE, question="How much is the pool?", strict=True).supported
+
+
 def evidence() -> Evidence:
     sources = [
         Source(number, Passage(number, "d", "d", True, 1, 0, len(text), None, text), 1.0, True)

@@ -270,6 +270,7 @@ def test_a_question_longer_than_the_context_is_refused_before_anything_is_stored
     run(main())
 
 
+@pytest.mark.slow
 def test_a_question_that_only_just_fits_is_answered(open_desk):
     async def main():
         async with open_desk() as desk:
