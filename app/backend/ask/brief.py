@@ -20,6 +20,7 @@ _TINY_CANDIDATES = 5
 # An answer in one sentence: a tiny model that goes on has lost the thread.
 _TINY_ANSWER = 160
 _LEAST_ANSWER = 40
+_TINY_VECTORS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,9 @@ class Preparation:
         candidates = found.candidates[:_TINY_CANDIDATES]
         every = await asyncio.to_thread(extracts.sentences, candidates)
         similarities = [0.0] * len(every)
+        # Each vector takes about ten milliseconds: only sentences with a chance get one.
+        every = extracts.ranked(question, candidates, every, similarities, earlier=earlier)[:_TINY_VECTORS]
+        similarities = similarities[: len(every)]
         if found.vector is not None and every:
             try:
                 vectors = await self._retriever.embed([extract.text for extract in every])
