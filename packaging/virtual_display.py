@@ -30,7 +30,8 @@ def virtual_display(size: str = "1600x1000x24") -> Iterator[dict[str, str] | Non
         yield None
         return
     reading, writing = os.pipe()
-    command = [program, "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp"]
+    # Without -noreset the server starts over, deaf for a moment, whenever its last client leaves.
+    command = [program, "-displayfd", str(writing), "-screen", "0", size, "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(
         command,
         pass_fds=(writing,),
