@@ -55,6 +55,8 @@ from app.records import (
 )
 from app.settings import Settings
 from app.ui.bridge import Bridge
+from app.ui.controls import Button
+from app.ui.dialogs import Sheet
 from app.ui.state import StateFile
 from app.ui.theme import Theme
 from app.ui.window import Window
@@ -146,6 +148,8 @@ def cited(text: str, *marks: tuple[str, int | None]) -> tuple[Citation, ...]:
         found.append(Citation(start, start + len(sentence), verdict, source, *quote))
     return tuple(found)
 
+
+__all__ = ["Button", "Qt", "Sheet"]  # tests take these from here, too
 
 Script = Callable[["FakeClient", str, Conversation], AsyncIterator[AskEvent]]
 

@@ -136,8 +136,13 @@ class AnswerView(QTextEdit):
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.IBeamCursor)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        # Asked before Qt selects the link that is pressed, to draw it as the one in focus.
+        dragged = self.textCursor().hasSelection()
         super().mouseReleaseEvent(event)
-        if event.button() == Qt.MouseButton.LeftButton and not self.textCursor().hasSelection():
+        if event.button() == Qt.MouseButton.LeftButton and not dragged:
+            cursor = self.textCursor()
+            cursor.clearSelection()
+            self.setTextCursor(cursor)
             self._press(self.anchorAt(event.position().toPoint()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

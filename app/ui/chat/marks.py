@@ -35,6 +35,7 @@ _BEGIN, _CLOSE, _MARK, _DIGIT = "\ufdd0", "\ufdd1", "\ufdd2", 0xFDD4
 _NONCHARACTERS = re.compile("[\ufdd0-\ufdef]")
 _WOVEN = re.compile("\ufdd0|\ufdd1|\ufdd2([\ufdd4-\ufddd]+)\ufdd3")
 _DELIMITERS = "*_~"
+_BLOCK_MARKS = re.compile(r"(?:(?:[-*+]|\d{1,9}[.)]|#{1,6}|>)[ \t]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,11 @@ def tag_format() -> QTextCharFormat:
 
 
 def _inside(text: str, start: int, end: int) -> tuple[int, int]:
-    """Keep the places of a sentence off white space, emphasis and the ends of table cells."""
+    """Keep the places of a sentence off white space, block marks, emphasis and table cells."""
+    while start < end and text[start].isspace():
+        start += 1
+    if not text[:start].rpartition("\n")[2].strip(" \t>") and (found := _BLOCK_MARKS.match(text, start, end)):
+        start = found.end()
     while start < end and (text[start].isspace() or text[start] in _DELIMITERS or text[start] == "|"):
         start += 1
     while end > start and (text[end - 1].isspace() or text[end - 1] in _DELIMITERS or text[end - 1] == "|"):

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.controls import Button, Line
 from app.ui.icons import paint_icon
@@ -13,7 +13,7 @@ from app.ui.words import Words
 _WIDTH = 560
 
 
-class Welcome(QWidget):
+class Welcome(QScrollArea):
     """Shown while no conversation is open.
 
     Signals:
@@ -49,7 +49,15 @@ class Welcome(QWidget):
         column.addStretch(4)
         self._inside = QWidget()
         self._inside.setLayout(column)
-        row = QHBoxLayout(self)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setAutoFillBackground(False)
+        content = QWidget()
+        content.setAutoFillBackground(False)
+        self.setWidget(content)
+        row = QHBoxLayout(content)
         row.setContentsMargins(Space.VAST, Space.LARGE, Space.VAST, 0)
         row.addStretch(1)
         row.addWidget(self._inside, 1_000)

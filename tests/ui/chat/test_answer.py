@@ -1,0 +1,160 @@
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QImage, QMouseEvent, QTextCursor
+from PySide6.QtWidgets import QApplication
+
+from app.ui.chat.answer import AnswerView
+
+TEXT = "Notice is three months. Nobody knows why."
+
+
+@pytest.fixture
+def view(qtbot, theme) -> AnswerView:
+    made = AnswerView(theme, lambda number: f"Lease.pdf, page {number}")
+    qtbot.addWidget(made)
+    made.resize(400, 100)
+    made.show()
+    return made
+
+
+def checked(fakes, view):
+    view.show_answer(TEXT, fakes.cited(TEXT, ("Notice is three months.", 1), ("Nobody knows why.", None)))
+
+
+def chip_point(view) -> QPoint:
+    cursor = view.document().find("\ufffc")
+    rect = view.cursorRect(cursor)
+    return QPoint(rect.left() - 6, rect.center().y())
+
+
+def test_a_chip_that_is_pressed_names_its_sentence_and_source(qtbot, view, fakes):
+    checked(fakes, view)
+    with qtbot.waitSignal(view.chip_pressed) as pressed:
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=chip_point(view))
+    assert pressed.args == [0, 1]
+
+
+def test_a_chip_is_reached_and_pressed_by_keyboard(qtbot, view, fakes):
+    checked(fakes, view)
+    view.setFocus()
+    cursor = view.document().find("\ufffc")
+    view.setTextCursor(cursor)
+    with qtbot.waitSignal(view.chip_pressed) as pressed:
+        qtbot.keyClick(view, Qt.Key.Key_Return)
+    assert pressed.args == [0, 1]
+
+
+def test_the_height_is_that_of_the_words(view):
+    view.append("short")
+    short = view.height()
+    view.append(" and much longer" * 40)
+    assert view.height() > 3 * short
+    assert not view.verticalScrollBar().isVisible()
+
+
+def test_copied_words_carry_their_marks(view, fakes):
+    checked(fakes, view)
+    assert view.plain_text() == "Notice is three months. [1] Nobody knows why. (not in your documents)"
+    view.selectAll()
+    assert view.createMimeDataFromSelection().text() == view.plain_text()
+    assert view.accessibleDescription() == view.plain_text()
+
+
+def test_a_selection_across_two_paragraphs_is_copied_as_two(view):
+    view.append("First one.\n\nSecond one.")
+    cursor = QTextCursor(view.document())
+    cursor.setPosition(6)
+    cursor.setPosition(17, QTextCursor.MoveMode.KeepAnchor)
+    view.setTextCursor(cursor)
+    assert view.createMimeDataFromSelection().text() == "one.\nSecond"
+
+
+@pytest.mark.parametrize(
+    "address", ["file:///etc/passwd", "/etc/passwd", "//host/share/x.png", "http://x/y.png"]
+)
+def test_no_resource_is_ever_loaded(view, address, monkeypatch):
+    asked = []
+    monkeypatch.setattr(AnswerView, "loadResource", lambda self, kind, name: asked.append(name))
+    view.append(f"![x]({address}) <img src='{address}'>\n\n[y]({address})")
+    view.grab()
+    assert asked == []
+    monkeypatch.undo()
+    assert view.loadResource(2, QUrl(address)) is None
+
+
+def test_a_link_is_said_and_never_followed(qtbot, view):
+    view.append("[press](https://example.org/)")
+    cursor = view.document().find("press")
+    cursor.setPosition(2)
+    at = view.cursorRect(cursor).center()
+    with qtbot.waitSignal(view.link_pressed) as pressed:
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert pressed.args == ["https://example.org/"]
+    assert view.toPlainText() == "press"
+
+
+def test_the_open_chip_is_drawn_in_the_accent(view, theme, fakes):
+    checked(fakes, view)
+
+    def accents() -> int:
+        picture = view.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+        wanted = theme.colour("accent").rgb()
+        return sum(picture.pixel(x, y) == wanted for x in range(picture.width()) for y in range(30))
+
+    before = accents()
+    view.show_open(1, 0)
+    assert accents() > before + 50
+    view.show_open(None, None)
+    assert accents() == before
+
+
+def test_unsupported_words_have_dots_under_them(view, theme, fakes):
+    checked(fakes, view)
+    picture = view.grab().toImage()
+    warn = theme.colour("warn")
+    reddish = sum(
+        abs(picture.pixelColor(x, y).hue() - warn.hue()) < 12 and picture.pixelColor(x, y).saturation() > 120
+        for x in range(picture.width())
+        for y in range(picture.height())
+    )
+    assert reddish > 60
+
+
+def test_right_to_left_words_begin_at_the_right(view):
+    view.append("ما هي مدة الإشعار؟")
+    block = view.document().begin()
+    assert block.textDirection() == Qt.LayoutDirection.RightToLeft
+    line = block.layout().lineAt(0)
+    assert line.naturalTextRect().right() > view.width() * 0.9
+
+
+def test_the_wheel_scrolls_the_talk_and_not_the_answer(view):
+    from PySide6.QtGui import QWheelEvent
+
+    event = QWheelEvent(
+        QPointF(5, 5),
+        QPointF(5, 5),
+        QPoint(0, 0),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    view.wheelEvent(event)
+    assert not event.isAccepted()
+
+
+def test_a_pointer_over_a_chip_is_a_hand(view, fakes):
+    checked(fakes, view)
+    at = QPointF(chip_point(view))
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        at,
+        view.viewport().mapToGlobal(at),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(view.viewport(), event)
+    assert view.viewport().cursor().shape() == Qt.CursorShape.PointingHandCursor

@@ -1,0 +1,156 @@
+import pytest
+from PySide6.QtCore import Qt
+
+from app.records import Problem
+from app.ui.places import Place, place_of, places_of
+from app.ui.reader.reader import Reader
+
+
+@pytest.fixture
+def reader(qtbot, theme, bridge) -> Reader:
+    made = Reader(theme, bridge)
+    qtbot.addWidget(made)
+    made.resize(440, 700)
+    made.show()
+    return made
+
+
+@pytest.fixture
+def lease(client, fakes):
+    made = fakes.a_document("Lease.pdf")
+    client.put(made)
+    return made
+
+
+def test_the_cited_place_is_marked_and_in_view(qtbot, reader, lease):
+    reader.resize(440, 300)
+    reader.show_place(Place(lease.id, lease.name, True, 4, 10, 60))
+    qtbot.waitUntil(lambda: reader.page.has_picture and bool(reader.page.boxes))
+    assert reader.number.text == "page 4 of 12"
+    for box in reader.page.boxes:
+        assert 0 < reader.page.place_of(box).y() < reader.page.viewport().height()
+
+
+def test_a_marker_lies_on_the_paper_like_a_marker(qtbot, reader, lease, theme):
+    reader.show_place(Place(lease.id, lease.name, True, 4, 10, 60))
+    qtbot.waitUntil(lambda: reader.page.has_picture and bool(reader.page.boxes))
+    picture = reader.page.viewport().grab().toImage()
+    mark = theme.colour("page_mark")
+    pixels = [
+        picture.pixelColor(x, y) for x in range(0, picture.width(), 3) for y in range(0, picture.height(), 3)
+    ]
+    assert sum(pixel == mark for pixel in pixels) > 100
+    assert sum(pixel.lightness() < 90 and pixel.red() > pixel.blue() + 15 for pixel in pixels) > 0
+
+
+def test_the_places_of_an_answer_are_walked_through(qtbot, reader, lease, fakes):
+    sources = [fakes.a_source(1, lease, 4), fakes.a_source(2, lease, 9)]
+    places = places_of(sources, (), "a")
+    seen = []
+    reader.place_shown.connect(lambda place: seen.append(place.page))
+    reader.show_place(places[0], places)
+    assert reader.at_place.text == "1 of 2"
+    assert not reader.previous_place.isEnabled()
+    reader.next_place.click()
+    assert reader.at_place.text == "2 of 2"
+    assert not reader.next_place.isEnabled()
+    reader.step(1)
+    assert seen == [4, 9]
+
+
+def test_pages_are_turned_within_the_document(qtbot, reader, lease):
+    reader.show_place(Place(lease.id, lease.name, True, 12, 10, 60))
+    qtbot.waitUntil(lambda: reader.number.text == "page 12 of 12")
+    assert not reader.forth.isEnabled()
+    reader.turn(1)
+    reader.back.click()
+    qtbot.waitUntil(lambda: reader.number.text == "page 11 of 12" and not reader.page.boxes)
+
+
+def test_the_answer_to_an_older_question_for_a_page_is_dropped(qtbot, reader, lease):
+    for number in (3, 5, 7):
+        reader.show_place(Place(lease.id, lease.name, True, number, 10, 60))
+    qtbot.waitUntil(lambda: reader.page.has_picture)
+    qtbot.wait(100)
+    assert reader.number.text == "page 7 of 12"
+
+
+def test_a_text_without_pages_is_shown_with_the_passage_marked(qtbot, reader, client, fakes):
+    notes = fakes.a_document("Notes.md", pages=1)
+    client.put(notes)
+    text = "Before 😀 this. The passage that counts. After it.\n" * 3
+    start = text.index("The passage", 60)
+    client.pages[notes.id, 1] = text
+    reader.show_place(Place(notes.id, notes.name, False, 1, start, start + 24))
+    qtbot.waitUntil(lambda: reader.stack.currentWidget() is reader.text)
+    assert reader.text.marked == "The passage that counts."
+    assert not reader.number.isVisibleTo(reader)
+
+
+def test_a_very_long_text_is_shown_around_the_passage(qtbot, reader, client, fakes):
+    notes = fakes.a_document("Notes.txt", pages=1)
+    client.put(notes)
+    text = "word " * 100_000 + "HERE it is. " + "word " * 100_000
+    start = text.index("HERE")
+    client.pages[notes.id, 1] = text
+    reader.show_place(Place(notes.id, notes.name, False, 1, start, start + 11))
+    qtbot.waitUntil(lambda: reader.stack.currentWidget() is reader.text)
+    assert reader.text.marked == "HERE it is."
+    assert len(reader.text.text.toPlainText()) < 100_000
+
+
+def test_a_document_that_is_gone_says_so(qtbot, reader, client, lease):
+    reader.show_place(Place("nowhere", "Gone.pdf", True, 1, 0, 5))
+    qtbot.waitUntil(lambda: reader.stack.currentWidget() is reader.notice)
+    assert reader.notice.text.words == "There is no such document."
+
+
+def test_a_document_removed_while_it_is_open_says_so(qtbot, reader, lease):
+    reader.show_document(lease)
+    qtbot.waitUntil(lambda: reader.page.has_picture)
+    reader.document_removed(lease.id)
+    assert "removed" in reader.notice.text.words
+
+
+def test_a_document_being_read_opens_by_itself_when_it_is_ready(qtbot, reader, client, fakes):
+    document = fakes.a_document(status="reading", pages=10, pages_read=2)
+    client.put(document)
+    reader.show_document(document)
+    assert reader.notice.text.words == "Reading: 2 of 10 pages"
+    reader.document_changed(fakes.dataclasses.replace(document, status="ready"))
+    qtbot.waitUntil(lambda: reader.page.has_picture)
+
+
+def test_a_failed_document_offers_to_try_again(qtbot, reader, fakes):
+    document = fakes.a_document(status="failed", error=Problem("file_damaged", "It is broken."))
+    reader.show_document(document)
+    with qtbot.waitSignal(reader.retry_asked) as retry:
+        reader.notice.retry.click()
+    assert retry.args == [document.id]
+
+
+def test_zooming_asks_for_a_sharper_picture(qtbot, reader, lease):
+    reader.show_document(lease)
+    qtbot.waitUntil(lambda: reader.page.has_picture)
+    before = reader.page.pixel_width
+    reader.page.set_zoom(2.0)
+    assert reader.zoom.text() == "200 %"
+    assert reader.page.pixel_width > 1.8 * before
+    assert reader.page.verticalScrollBar().maximum() > 0
+    reader.zoom.click()
+    assert reader.page.zoom == 1.0
+
+
+def test_the_end_of_a_page_leads_to_the_next(qtbot, reader, lease):
+    reader.show_place(Place(lease.id, lease.name, True, 4, 10, 60))
+    qtbot.waitUntil(lambda: reader.page.has_picture and reader.number.text == "page 4 of 12")
+    reader.page.verticalScrollBar().setValue(reader.page.verticalScrollBar().maximum())
+    qtbot.keyClick(reader.page, Qt.Key.Key_PageDown)
+    qtbot.waitUntil(lambda: reader.number.text == "page 5 of 12")
+
+
+def test_a_quote_narrows_the_place_of_its_source(lease, fakes):
+    source = fakes.a_source(1, lease, 4)
+    citation = fakes.Citation(0, 10, "supported", 1, 7, 19)
+    place = place_of(source, "a", citation, 0)
+    assert (place.start, place.end) == (source.passage.start + 7, source.passage.start + 19)

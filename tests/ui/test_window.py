@@ -1,0 +1,350 @@
+import json
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
+
+from app.errors import ConnectionLostError
+from app.events import DocumentChanged, DocumentRemoved, ModelChanged, Notice, WindowRequested
+from app.records import Problem
+from app.ui.rows import Part, RowList
+from app.ui.state import StateFile
+from app.ui.theme import Size
+from app.ui.window import Window
+
+COPY = Qt.DropAction.CopyAction
+NO_KEYS = Qt.KeyboardModifier.NoModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+def files(*paths: str) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl(path) if "://" in path else QUrl.fromLocalFile(path) for path in paths])
+    return data
+
+
+def drag(window: Window, data: QMimeData) -> QDragEnterEvent:
+    event = QDragEnterEvent(QPoint(300, 200), COPY, data, LEFT, NO_KEYS)
+    QApplication.sendEvent(window, event)
+    return event
+
+
+def drop(window: Window, data: QMimeData) -> QDropEvent:
+    event = QDropEvent(QPointF(300, 200), COPY, data, LEFT, NO_KEYS)
+    QApplication.sendEvent(window, event)
+    return event
+
+
+class TestDropping:
+    def test_files_over_the_window_show_where_they_may_be_put_down(self, window):
+        event = drag(window, files("/tmp/a.pdf", "/tmp/b"))
+        assert event.isAccepted()
+        assert window.overlay.isVisible()
+        assert window.overlay.geometry() == window.rect()
+        QApplication.sendEvent(window, QDragLeaveEvent())
+        assert not window.overlay.isVisible()
+
+    def test_dropped_files_are_added_and_appear_at_once(self, qtbot, window, client):
+        data = files("/tmp/a.pdf", "/tmp/folder with spaces")
+        drag(window, data)
+        assert drop(window, data).isAccepted()
+        assert not window.overlay.isVisible()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 2)
+        assert client.added == ["/tmp/a.pdf", "/tmp/folder with spaces"]
+
+    def test_words_and_web_addresses_are_not_files(self, window, client):
+        words = QMimeData()
+        words.setText("/etc/passwd")
+        assert not drag(window, words).isAccepted()
+        assert not drag(window, files("https://example.org/a.pdf", "file://server/share/a.pdf")).isAccepted()
+        assert not window.overlay.isVisible()
+        assert client.added == []
+
+    def test_a_refused_file_is_named_with_its_reason(self, qtbot, window, client):
+        client.refused["b.zip"] = Problem("unsupported_type", "Carrel cannot read this kind of file.")
+        data = files("/tmp/a.pdf", "/tmp/b.zip")
+        drag(window, data)
+        drop(window, data)
+        qtbot.waitUntil(window.banner.isVisible)
+        assert window.banner.text.words == "b.zip: Carrel cannot read this kind of file."
+        assert window.shelf.model.rowCount() == 1
+
+
+class TestFirstStart:
+    def test_an_empty_desk_offers_the_sample_and_a_place_to_drop(self, qtbot, window):
+        welcome = window.room.welcome
+        qtbot.waitUntil(welcome.drop.isVisible)
+        assert welcome.sample.isVisible()
+
+    def test_trying_the_sample_asks_its_question_once_it_is_read(self, qtbot, window, client, fakes):
+        client.script = fakes.answering(["Three months."])
+        window.room.welcome.sample.button.click()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        assert client.added == ["/opt/carrel/sample/Lease agreement.pdf"]
+        assert client.questions == []
+        document = window.shelf.model.documents()[0]
+        client.publish(DocumentChanged(fakes.dataclasses.replace(document, status="ready")))
+        qtbot.waitUntil(lambda: not window.room.asking and bool(client.questions))
+        assert client.questions[0][0] == "How long is the notice period?"
+
+    def test_the_sample_goes_once_there_are_documents(self, qtbot, window, client, fakes):
+        client.publish(DocumentChanged(fakes.a_document()))
+        welcome = window.room.welcome
+        qtbot.waitUntil(lambda: "1 document" in welcome.below.words)
+        assert not welcome.drop.isVisible()
+        assert not welcome.sample.isVisible()
+
+
+class TestLibrary:
+    def test_rows_follow_the_feed(self, qtbot, window, client, fakes):
+        document = fakes.a_document(status="reading", pages=10, pages_read=0)
+        client.publish(DocumentChanged(document))
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        client.publish(DocumentChanged(fakes.dataclasses.replace(document, pages_read=4)))
+        view = window.desk.library
+        qtbot.waitUntil(lambda: view.model().index(0, 0).data(Part.META) == "4/10")
+        client.publish(DocumentRemoved(document.id))
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 0)
+
+    def test_a_click_opens_a_document_in_the_reader(self, qtbot, window, client, fakes):
+        client.put(fakes.a_document("Lease.pdf"))
+        window.shelf.fetch()
+        view = window.desk.library
+        qtbot.waitUntil(lambda: view.model().rowCount() == 1)
+        at = view.visualRect(view.model().index(0, 0)).center()
+        qtbot.mouseClick(view.viewport(), LEFT, pos=at)
+        assert window.reader.isVisible()
+        qtbot.waitUntil(lambda: window.reader.page.has_picture)
+        assert window.reader.name.text == "Lease.pdf"
+
+    def test_a_failed_document_says_why_and_can_be_tried_again(self, qtbot, window, client, fakes):
+        problem = Problem("file_encrypted", "The file is protected by a password.")
+        document = fakes.a_document(status="failed", error=problem)
+        client.put(document)
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        window.desk.document_opened.emit(document.id)
+        notice = window.reader.notice
+        assert notice.text.words == "The file is protected by a password."
+        notice.retry.click()
+        qtbot.waitUntil(lambda: client.retried == [document.id])
+
+    def test_the_menu_of_a_row_offers_what_can_be_done(self, qtbot, window, client, fakes):
+        ready, failed = (
+            fakes.a_document(),
+            fakes.a_document(status="failed", error=Problem("file_empty", "Empty.")),
+        )
+        client.put(ready, failed)
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 2)
+        menu = window.desk.document_menu([ready.id])
+        assert [a.text() for a in menu.actions() if a.text()] == ["Open", "Ask only this document", "Remove…"]
+        menu = window.desk.document_menu([failed.id])
+        assert [a.text() for a in menu.actions() if a.text()] == ["Open", "Try again", "Remove…"]
+
+    def test_removing_asks_first(self, qtbot, window, client, fakes):
+        document = fakes.a_document()
+        client.put(document)
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        window.desk.removal_asked.emit([document.id])
+        assert client.deleted == []
+        window.findChild(fakes.Sheet).findChild(fakes.Button, "yes").click()
+        qtbot.waitUntil(lambda: client.deleted == [document.id])
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 0)
+
+    def test_a_thousand_rows_cost_only_those_in_sight(self, qtbot, window, client, fakes, monkeypatch):
+        client.put(*(fakes.a_document(f"Minutes {n}.pdf") for n in range(1_000)))
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1_000)
+        painted = []
+        delegate = window.desk.library.itemDelegate()
+        paint = type(delegate).paint
+        monkeypatch.setattr(type(delegate), "paint", lambda *a: (painted.append(1), paint(*a)))
+        window.desk.library.viewport().grab()
+        assert 0 < len(painted) < 60
+
+    def test_find_filters_both_lists(self, qtbot, window, client, fakes):
+        client.put(fakes.a_document("Lease.pdf"), fakes.a_document("Pumps.pdf"))
+        client.talk("About the lease", ("?", lambda q: fakes.an_answer(q, "!")))
+        client.talk("About pumps", ("?", lambda q: fakes.an_answer(q, "!")))
+        window.shelf.fetch()
+        window.history.fetch()
+        qtbot.waitUntil(lambda: window.desk.talks.model().rowCount() == 3)
+        window.desk.find_box.setText("LEASE")
+        assert window.desk.library.model().rowCount() == 1
+        assert window.desk.talks.model().rowCount() == 2
+
+
+class TestLostGateway:
+    def test_a_banner_says_so_and_goes_when_it_is_back(self, qtbot, window, client):
+        client.reachable = False
+        client.publish(ConnectionLostError("The connection to Carrel is lost."))
+        qtbot.waitUntil(window.banner.isVisible)
+        assert window.banner.text.words == "The connection to Carrel is lost."
+        client.reachable = True
+        window.banner.retry.click()
+        qtbot.waitUntil(lambda: not window.banner.isVisible())
+
+    def test_the_typed_question_is_kept(self, qtbot, window, client):
+        client.reachable = False
+        qtbot.keyClicks(window.room.composer.question, "Is this kept?")
+        qtbot.keyClick(window.room.composer.question, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: not window.room.asking)
+        assert window.room.composer.question.toPlainText() == "Is this kept?"
+
+    def test_what_changed_meanwhile_is_fetched_again(self, qtbot, window, client, fakes):
+        client.publish(ConnectionLostError("gone"))
+        qtbot.waitUntil(window.banner.isVisible)
+        client.put(fakes.a_document("Meanwhile.pdf"))
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+
+
+class TestModels:
+    @pytest.mark.parametrize(
+        ("changed", "said"),
+        [
+            ({}, "SmolLM2 135M Instruct · CPU"),
+            ({"backend": "CUDA0", "layers_offloaded": 30}, "SmolLM2 135M Instruct · GPU"),
+            ({"backend": "CUDA0", "layers_offloaded": 12}, "SmolLM2 135M Instruct · 12 of 30 layers on GPU"),
+            ({"loaded": False}, "Loading SmolLM2 135M Instruct…"),
+            ({"loaded": False, "problem": Problem("model_unavailable", "No memory.")}, "No model"),
+        ],
+    )
+    def test_the_chip_says_which_model_answers_and_where(self, qtbot, window, client, fakes, changed, said):
+        client.publish(ModelChanged(fakes.a_model(**changed)))
+        qtbot.waitUntil(lambda: window.chip.text() == said)
+
+    def test_a_chosen_model_is_kept_in_the_settings(self, qtbot, window, settings):
+        window.chip.chosen.emit("/home/reader/Big.gguf")
+        qtbot.waitUntil(lambda: window.chip.text() == "Big · CPU")
+        assert settings.text("chat_model") == "/home/reader/Big.gguf"
+
+    def test_a_bad_model_file_leaves_the_old_one(self, qtbot, window, client, settings):
+        client.refused["bad.gguf"] = Problem("model_file_invalid", "This is not a model.")
+        before = window.chip.text()
+        window.chip.chosen.emit("/home/reader/bad.gguf")
+        qtbot.waitUntil(window.banner.isVisible)
+        assert window.banner.text.words == "bad.gguf: This is not a model."
+        assert window.chip.text() == before
+        assert settings.text("chat_model") == ""
+
+
+class TestShape:
+    def test_the_window_does_not_get_smaller_than_its_minimum(self, qtbot, window):
+        window.resize(300, 200)
+        assert (window.width(), window.height()) == (Size.LEAST_WIDTH, Size.LEAST_HEIGHT)
+        assert window.minimumSizeHint().width() <= Size.LEAST_WIDTH
+        assert window.minimumSizeHint().height() <= Size.LEAST_HEIGHT
+
+    def test_in_a_narrow_window_the_reader_covers_the_talk(self, qtbot, window, client, fakes):
+        document = fakes.a_document()
+        client.put(document)
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        window.resize(1_300, 700)
+        window.desk.document_opened.emit(document.id)
+        qtbot.waitUntil(lambda: window.reader.isVisible() and window.middle.isVisible())
+        window.resize(800, 700)
+        qtbot.waitUntil(lambda: not window.middle.isVisible())
+        assert window.reader.width() > 450
+        window.close_reader()
+        assert window.middle.isVisible()
+        window.desk.document_opened.emit(document.id)
+        window.resize(1_300, 700)
+        qtbot.waitUntil(lambda: window.middle.isVisible() and window.reader.isVisible())
+
+    def test_the_desk_folds_and_comes_back(self, qtbot, window):
+        qtbot.keyClick(window, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+        window.toggle_desk() if window.desk.isVisible() else None
+        assert not window.desk.isVisible()
+        assert window.top.unfold.isVisible()
+        window.top.unfold.click()
+        assert window.desk.isVisible()
+
+    def test_its_shape_is_remembered(self, qtbot, window, theme, bridge, settings, tmp_path):
+        window.resize(777, 555)
+        window.toggle_desk()
+        theme.set_scale(1.2)
+        window.close()
+        kept = json.loads((tmp_path / "ui-state.json").read_text("utf-8"))
+        assert (kept["width"], kept["height"], kept["desk_folded"]) == (777, 555, True)
+        assert kept["text_scale"] == 1.2
+        again = Window(theme, bridge, settings, StateFile(tmp_path / "ui-state.json"))
+        assert (again.width(), again.height()) == (777, 555)
+        assert again.panes.desk_folded
+        again.deleteLater()
+
+    def test_at_twice_the_text_size_everything_still_fits(self, qtbot, window, theme):
+        window.resize(1_440, 900)
+        theme.set_scale(2.0)
+        QApplication.processEvents()
+        assert window.width() == 1_440
+        assert window.room.composer.send.visibleRegion().boundingRect() == window.room.composer.send.rect()
+
+    def test_mirrored_for_a_right_to_left_language(self, qtbot, window, qapp, client, fakes):
+        client.put(fakes.a_document("חוזה.pdf"))
+        window.shelf.fetch()
+        qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        try:
+            QApplication.processEvents()
+            assert window.desk.mapTo(window, QPoint(0, 0)).x() > window.middle.mapTo(window, QPoint(0, 0)).x()
+            assert not window.grab().isNull()
+        finally:
+            qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+
+
+class TestReach:
+    def test_everything_that_can_be_pressed_has_a_name(self, window):
+        nameless = [
+            widget
+            for widget in window.findChildren(QWidget)
+            if isinstance(widget, (QAbstractButton, QLineEdit, RowList)) and not widget.accessibleName()
+        ]
+        assert nameless == []
+
+    def test_tab_reaches_desk_talk_and_composer(self, qtbot, window, client, fakes):
+        client.put(fakes.a_document())
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        reached = set()
+        at = window.desk.new.nextInFocusChain()
+        while at is not window.desk.new:
+            if at.focusPolicy() & Qt.FocusPolicy.TabFocus and at.isVisible() and at.isEnabled():
+                reached.add(at)
+            at = at.nextInFocusChain()
+        wanted = {window.desk.find_box, window.desk.library, window.chip, window.room.composer.question}
+        assert wanted <= reached
+
+    def test_a_second_start_brings_the_window_forward(self, qtbot, window, client, monkeypatch):
+        raised = []
+        monkeypatch.setattr(window, "raise_", lambda: raised.append(True))
+        client.publish(WindowRequested())
+        qtbot.waitUntil(lambda: bool(raised))
+
+    def test_a_notice_is_shown_once_and_can_be_put_away(self, qtbot, window, client):
+        client.publish(
+            Notice(Problem("gpu", "The graphics card could not be used; answers come from the CPU."))
+        )
+        qtbot.waitUntil(window.banner.isVisible)
+        window.banner.shut.click()
+        assert not window.banner.isVisible()
+
+    def test_escape_stops_then_closes_the_reader(self, qtbot, window, client, fakes):
+        document = fakes.a_document()
+        client.put(document)
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        window.desk.document_opened.emit(document.id)
+        window._escape()
+        assert not window.reader.isVisible()
+
+
+def test_the_whole_window_can_be_drawn_in_both_schemes(qtbot, window, theme, client, fakes):
+    for choice in ("dark", "light"):
+        theme.choose(choice)
+        picture = window.grab()
+        assert isinstance(picture, QPixmap)
+        colour = picture.toImage().pixelColor(window.middle.x() + 4, window.height() // 2)
+        assert colour == theme.colour("paper")
