@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -22,6 +22,7 @@ from app.ui.chat.room import ChatRoom
 from app.ui.conversations.history import History
 from app.ui.desk import Desk
 from app.ui.documents.sample import Sample, SampleTrial
+from app.ui.documents.scope import ScopeMenu
 from app.ui.documents.shelf import Shelf
 from app.ui.dropping import DropOverlay, dropped_paths
 from app.ui.files import choose_files
@@ -107,6 +108,7 @@ class Window(QMainWindow):
             room.welcome.sample_asked.connect(self.trial.begin)
             self.trial.ready.connect(room.ask)
         room.composer.add_asked.connect(self.choose_files)
+        room.composer.scope_asked.connect(self._offer_scope)
         room.talk.model_asked.connect(self.chip.choose_file)
         room.talk.link_pressed.connect(lambda address: open_link(self.theme, address, self))
         reader.closed.connect(self.close_reader)
@@ -253,6 +255,12 @@ class Window(QMainWindow):
     def _open_place(self, place: Place, places: list[Place]) -> None:
         self.panes.open_reader()
         self.reader.show_place(place, places)
+
+    def _offer_scope(self) -> None:
+        menu = ScopeMenu(self, self.shelf.model.documents())
+        menu.chosen.connect(self._choose_scope)
+        button = self.room.composer.scope
+        menu.show_at(button.mapToGlobal(QPoint(0, -menu.sizeHint().height() - 4)))
 
     def _choose_scope(self, ids: list[str]) -> None:
         self.room.set_scope(ids, self.shelf.names(ids))

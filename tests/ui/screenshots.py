@@ -8,6 +8,7 @@ Run it under a display (xvfb-run works). QT_SCALE_FACTOR=2 gives pictures of twi
 import asyncio
 import contextlib
 import importlib.util
+import os
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError
@@ -368,6 +370,12 @@ def model_menu(scene: Scene) -> None:
     scene.settle(0.3)
 
 
+def scope_menu(scene: Scene) -> None:
+    talk(scene)
+    scene.window._offer_scope()
+    scene.settle(0.3)
+
+
 def document_menu(scene: Scene) -> None:
     talk(scene)
     view = scene.window.desk.library
@@ -383,9 +391,13 @@ def failed_document(scene: Scene) -> None:
 
 
 def keyboard(scene: Scene) -> None:
+    """Under the offscreen platform: a display without a window manager gives no window the focus."""
     reader(scene)
-    for _ in range(9):
-        scene.window.focusNextChild()
+    scene.window.activateWindow()
+    steps = int(os.environ.get("STEPS", "4"))
+    scene.window.desk.new.setFocus(Qt.FocusReason.TabFocusReason)
+    for _ in range(steps):
+        QTest.keyClick(QApplication.focusWidget() or scene.window, Qt.Key.Key_Tab)
     scene.settle(0.2)
 
 
@@ -401,12 +413,13 @@ def file_dialog(scene: Scene) -> None:
     scene.settle(0.5)
 
 
-ABOVE = {"settings", "model_menu", "document_menu", "confirm_removal", "file_dialog"}
+ABOVE = {"settings", "model_menu", "scope_menu", "document_menu", "confirm_removal", "file_dialog"}
 STATES: dict[str, Callable[[Scene], None]] = {
     state.__name__: state
     for state in (
         first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found, dragging,
-        indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu, document_menu,
+        indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu, scope_menu,
+        document_menu,
         failed_document, keyboard, confirm_removal, file_dialog,
     )
 }  # fmt: skip

@@ -7,6 +7,7 @@ from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -19,9 +20,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QTextEdit
 
 from app.records import Citation
-from app.ui.chat.decoration import paint_behind, paint_dots
+from app.ui.chat.decoration import paint_behind, paint_dots, paint_ring
 from app.ui.chat.markdown import MarkdownWriter
 from app.ui.chat.marks import CHIP_OBJECT, NUMBER, TAG_OBJECT, UNSUPPORTED, Chip, Tag, marks_of
+from app.ui.chat.stops import Stop, link_stops
 from app.ui.menu import Menu
 from app.ui.theme import Theme
 
@@ -47,6 +49,7 @@ class AnswerView(QTextEdit):
         self._citations: tuple[Citation, ...] = ()
         self._open: tuple[int, int | None] | None = None
         self._least_height = 0
+        self._stop: Stop | None = None
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QTextEdit.Shape.NoFrame)
@@ -55,9 +58,10 @@ class AnswerView(QTextEdit):
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextBrowserInteraction | Qt.TextInteractionFlag.TextSelectableByKeyboard
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.LinksAccessibleByMouse
         )
         self.setAccessibleName("Answer")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.viewport().setAutoFillBackground(False)
         self.viewport().setMouseTracking(True)
         document = self.document()
@@ -68,7 +72,6 @@ class AnswerView(QTextEdit):
         document.documentLayout().registerHandler(int(TAG_OBJECT), self._tag)
         document.documentLayout().documentSizeChanged.connect(self._fit)
         self.writer = MarkdownWriter(document, theme, name_of)
-        self.selectionChanged.connect(self._follow_focus)
         theme.changed.connect(self._restyle)
 
     @property
@@ -92,6 +95,9 @@ class AnswerView(QTextEdit):
         self._citations = tuple(citations)
         self.writer.replace(text, marks_of(self._citations, text))
         self.setAccessibleDescription(self.plain_text())
+        # Without anything to press in it, the Tab key passes it by.
+        stops = link_stops(self.document())
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if stops else Qt.FocusPolicy.ClickFocus)
 
     def show_open(self, number: int | None, citation: int | None) -> None:
         """Colour the chip of the place that the reader shows."""
@@ -146,21 +152,37 @@ class AnswerView(QTextEdit):
             self._press(self.anchorAt(event.position().toPoint()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space}:
-            cursor = self.textCursor()
-            if cursor.hasSelection():
-                after = QTextCursor(cursor)
-                after.setPosition(cursor.selectionStart() + 1)
-                self._press(after.charFormat().anchorHref())
-            return
-        if event.key() in {Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End}:
+        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space} and self._stop is not None:
+            self._press(self._stop.target)
+        elif event.matches(QKeySequence.StandardKey.Copy) or event.matches(
+            QKeySequence.StandardKey.SelectAll
+        ):
+            super().keyPressEvent(event)
+        else:
             event.ignore()
-            return
-        super().keyPressEvent(event)
+
+    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: A002 - Qt's name
+        """The Tab key goes from chip to chip, and then on."""
+        stops = link_stops(self.document())
+        at = stops.index(self._stop) if self._stop in stops else (-1 if next else len(stops))
+        to = at + (1 if next else -1)
+        if self.hasFocus() and 0 <= to < len(stops):
+            self._stand_on(stops[to])
+            return True
+        return super().focusNextPrevChild(next)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        stops = link_stops(self.document())
+        if stops and event.reason() == Qt.FocusReason.TabFocusReason:
+            self._stand_on(stops[0])
+        elif stops and event.reason() == Qt.FocusReason.BacktabFocusReason:
+            self._stand_on(stops[-1])
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         if event.reason() != Qt.FocusReason.PopupFocusReason:
+            self._stand_on(None)
             cursor = self.textCursor()
             cursor.clearSelection()
             self.setTextCursor(cursor)
@@ -173,6 +195,8 @@ class AnswerView(QTextEdit):
         super().paintEvent(event)
         painter = QPainter(self.viewport())
         paint_dots(painter, self.document(), self.theme, clip)
+        if self._stop is not None and not self._stop.target.startswith("source:"):
+            paint_ring(painter, self.document(), self.theme, self._stop)
         painter.end()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
@@ -198,17 +222,10 @@ class AnswerView(QTextEdit):
     def _is_open(self, number: int, index: int) -> bool:
         return self._open is not None and self._open == (number, index)
 
-    def _follow_focus(self) -> None:
-        cursor = self.textCursor()
-        focused = None
-        if cursor.hasSelection() and cursor.selectionEnd() - cursor.selectionStart() == 1:
-            after = QTextCursor(cursor)
-            after.setPosition(cursor.selectionStart() + 1)
-            if after.charFormat().objectType() == int(CHIP_OBJECT):
-                focused = cursor.selectionStart()
-        if focused != self._chip.focused:
-            self._chip.focused = focused
-            self.viewport().update()
+    def _stand_on(self, stop: Stop | None) -> None:
+        self._stop = stop
+        self._chip.focused = stop.start if stop else None
+        self.viewport().update()
 
     def _fit(self) -> None:
         document = self.document()

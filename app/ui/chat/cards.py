@@ -81,9 +81,11 @@ class SourceCards(QWidget):
 
     Signals:
         opened: the number of a source.
+        rebuilt: the cards are others now.
     """
 
     opened = Signal(int)
+    rebuilt = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -144,6 +146,7 @@ class SourceCards(QWidget):
         self._place()
         self.show_open(self._open)
         self.setVisible(bool(self._cards))
+        self.rebuilt.emit()
 
     def _show_all(self) -> None:
         self._all = True

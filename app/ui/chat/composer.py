@@ -20,24 +20,27 @@ class Composer(QWidget):
         asked: the user sent a question (stripped, never empty).
         stop_asked: the user wants the answer to end.
         scope_cleared: ask all documents again.
+        scope_asked: the user wants to say which documents are asked.
         add_asked: the user wants to add files.
     """
 
     asked = Signal(str)
     stop_asked = Signal()
     scope_cleared = Signal()
+    scope_asked = Signal()
     add_asked = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.theme = theme
         self._running = False
+        self._scoped = False
         self.question = QuestionBox(theme)
         self.question.sent.connect(self._send)
         self.question.textChanged.connect(self._changed)
         self.question.focus_changed.connect(self.update)
         self.scope = Button(theme, ALL_DOCUMENTS, kind="pill", hint="Which documents are asked")
-        self.scope.clicked.connect(self.scope_cleared)
+        self.scope.clicked.connect(self._press_scope)
         self.add = Button(theme, "Add files", kind="pill", icon="plus", hint="Add files (Ctrl O)")
         self.add.clicked.connect(self.add_asked)
         self.send = Button(theme, kind="send", icon="arrow-up", name="Ask", hint="Ask (Enter)")
@@ -72,6 +75,7 @@ class Composer(QWidget):
 
     def set_scope(self, names: list[str] | None) -> None:
         """Say which documents are asked; None: all."""
+        self._scoped = bool(names)
         if not names:
             self.scope.set_icon(None)
             self.scope.setText(ALL_DOCUMENTS)
@@ -94,6 +98,12 @@ class Composer(QWidget):
         focused = self.question.hasFocus()
         border = self.theme.colour("handle" if focused else "line")
         rounded(painter, box, Radius.COMPOSER, self.theme.colour("sheet"), border)
+
+    def _press_scope(self) -> None:
+        if self._scoped:
+            self.scope_cleared.emit()
+        else:
+            self.scope_asked.emit()
 
     def _press(self) -> None:
         if self._running:

@@ -8,7 +8,8 @@ from PySide6.QtGui import QPainter, QPen, QTextBlock, QTextDocument, QTextLine
 
 from app.ui.chat.markdown import CODE_BLOCK, INLINE_CODE, QUOTE_BLOCK, RULE_BLOCK
 from app.ui.chat.marks import UNDERLINED
-from app.ui.paint import rounded
+from app.ui.chat.stops import Stop
+from app.ui.paint import ring, rounded
 from app.ui.theme import Radius, Space, Theme
 
 
@@ -47,6 +48,16 @@ def paint_dots(painter: QPainter, document: QTextDocument, theme: Theme, clip: Q
             for line, left, right in _lines(block, start, end):
                 y = round(box.top() + line.y() + line.ascent() + 4 * theme.scale) + 0.25
                 painter.drawLine(QPointF(box.left() + left, y), QPointF(box.left() + right, y))
+
+
+def paint_ring(painter: QPainter, document: QTextDocument, theme: Theme, stop: Stop) -> None:
+    """Draw the focus ring around a link that was reached by keyboard."""
+    block = document.findBlock(stop.start)
+    box = document.documentLayout().blockBoundingRect(block)
+    for line, left, right in _lines(block, stop.start - block.position(), stop.end - block.position()):
+        top = box.top() + line.y() + line.ascent() - 15 * theme.scale
+        around = QRectF(box.left() + left - 3, top, right - left + 6, 21 * theme.scale)
+        ring(painter, around, Radius.CHIP, theme)
 
 
 def _blocks(document: QTextDocument, clip: QRectF) -> Iterator[tuple[QTextBlock, QRectF]]:

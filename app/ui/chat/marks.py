@@ -144,7 +144,8 @@ class Chip(QPyTextObject):
         painter.save()
         rounded(painter, box, Radius.CHIP, self._theme.colour("accent" if is_open else "soft"))
         if self.focused == posInDocument:
-            rounded(painter, box, Radius.CHIP, None, self._theme.colour("accent"), width=Size.RING)
+            around = box.adjusted(-3, -3, 3, 3)
+            rounded(painter, around, Radius.CHIP + 2, None, self._theme.colour("accent"), width=1.5)
         painter.setFont(self._theme.font("label"))
         ink = self._theme.colour("on_accent" if is_open else "accent")
         line_of_text(painter, box, str(number), ink, centred=True, elide=Qt.TextElideMode.ElideNone)

@@ -9,8 +9,8 @@ from app.ui.controls import Line
 from app.ui.theme import Size, Theme
 
 _HOPS = (
-    ("question embedded", "embed_ms", "ink3", 0.45),
-    ("passages searched", "search_ms", "ink3", 0.9),
+    ("question embedded", "embed_ms", "ink3", 0.3),
+    ("passages searched", "search_ms", "ink3", 0.55),
     ("prompt built", "prompt_ms", "accent", 0.25),
     ("passages read by the model", "prefill_ms", "accent", 0.55),
     ("answer written", "decode_ms", "accent", 1.0),

@@ -133,6 +133,16 @@ class Talk(QScrollArea):
         self.turns.insert(at, turn)
         self._list.insertWidget(at + 1, turn)
         turn.show_open(self._place)
+        turn.stops_changed.connect(self._order)
+        self._order()
+
+    def _order(self) -> None:
+        """The Tab key goes through the turns before it comes to the composer."""
+        before: QWidget = self.more
+        for turn in self.turns:
+            for stop in turn.stops:
+                QWidget.setTabOrder(before, stop)
+                before = stop
 
     def _turn_of(self, question: Message, answer: Message | None) -> Turn:
         turn = Turn(self.theme, question.text)

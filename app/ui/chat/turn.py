@@ -34,6 +34,7 @@ class Turn(QWidget):
         retry_asked: ask this question again.
         model_asked: choose another model (offered where the model is what failed).
         link_pressed: the address of a link.
+        grown: it is higher now. stops_changed: what the Tab key stops at is another.
     """
 
     place_opened = Signal(object)
@@ -41,6 +42,7 @@ class Turn(QWidget):
     model_asked = Signal()
     link_pressed = Signal(str)
     grown = Signal()
+    stops_changed = Signal()
 
     def __init__(self, theme: Theme, question: str) -> None:
         super().__init__()
@@ -66,6 +68,7 @@ class Turn(QWidget):
         self.copy.clicked.connect(self._copy)
         self.cards = SourceCards(theme)
         self.cards.opened.connect(self._open_card)
+        self.cards.rebuilt.connect(self.stops_changed)
         self._build()
         self.answer.hide()
         self.ending.hide()
@@ -95,6 +98,11 @@ class Turn(QWidget):
         column.addWidget(self._meta_row)
         column.addWidget(self.cards)
         column.addStretch(1)
+
+    @property
+    def stops(self) -> list[QWidget]:
+        """What the Tab key stops at, in the order it is read."""
+        return [self.answer, self.failure.retry, self.failure.model, self.copy, *self.cards.cards]
 
     @property
     def places(self) -> list[Place]:

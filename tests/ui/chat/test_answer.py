@@ -1,9 +1,10 @@
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QImage, QMouseEvent, QTextCursor
+from PySide6.QtGui import QFocusEvent, QImage, QMouseEvent, QTextCursor
 from PySide6.QtWidgets import QApplication
 
 from app.ui.chat.answer import AnswerView
+from app.ui.chat.stops import link_stops
 
 TEXT = "Notice is three months. Nobody knows why."
 
@@ -36,9 +37,10 @@ def test_a_chip_that_is_pressed_names_its_sentence_and_source(qtbot, view, fakes
 
 def test_a_chip_is_reached_and_pressed_by_keyboard(qtbot, view, fakes):
     checked(fakes, view)
-    view.setFocus()
-    cursor = view.document().find("\ufffc")
-    view.setTextCursor(cursor)
+    view.activateWindow()
+    view.setFocus(Qt.FocusReason.TabFocusReason)
+    QApplication.processEvents()
+    view.focusInEvent(QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.TabFocusReason))
     with qtbot.waitSignal(view.chip_pressed) as pressed:
         qtbot.keyClick(view, Qt.Key.Key_Return)
     assert pressed.args == [0, 1]
@@ -158,3 +160,16 @@ def test_a_pointer_over_a_chip_is_a_hand(view, fakes):
     )
     QApplication.sendEvent(view.viewport(), event)
     assert view.viewport().cursor().shape() == Qt.CursorShape.PointingHandCursor
+
+
+def test_the_tab_key_goes_from_chip_to_chip(view, fakes):
+    text = "One. Two. [a **link**](https://example.org/)"
+    view.show_answer(text, fakes.cited(text, ("One.", 1), ("Two.", 2)))
+    targets = [stop.target for stop in link_stops(view.document())]
+    assert targets == ["source:0:1", "source:1:2", "https://example.org/"]
+    assert view.focusPolicy() & Qt.FocusPolicy.TabFocus
+
+
+def test_an_answer_with_nothing_to_press_is_passed_by(view):
+    view.show_answer("Only words.", ())
+    assert not view.focusPolicy() & Qt.FocusPolicy.TabFocus
