@@ -124,18 +124,15 @@ class NativeModel:
     def control_texts(self) -> frozenset[str]:
         """The spelling of every token that means something to the model beyond its letters."""
         with self._open_vocabulary() as vocabulary:
-            return frozenset(
-                text
-                for token in range(self.vocabulary_size)
-                if native.llama_vocab_get_attr(vocabulary, token) & _CONTROL
-                and (text := _text(native.llama_vocab_get_text(vocabulary, token)))
-            )
+            every = range(self.vocabulary_size)
+            control = [it for it in every if native.llama_vocab_get_attr(vocabulary, it) & _CONTROL]
+            return frozenset(_text(native.llama_vocab_get_text(vocabulary, it)) for it in control) - {""}
 
     def suppressed(self) -> tuple[int, ...]:
         """Tokens the file says must never be sampled."""
         count = ctypes.c_int32()
         found = native.llama_vocab_get_suppress_tokens(self._vocabulary, ctypes.byref(count))
-        return tuple(found[index] for index in range(count.value)) if found else ()
+        return tuple(found[: count.value]) if found else ()
 
     def spelling(self, token: int) -> str:
         """How the vocabulary writes a token; empty for one it does not have."""
@@ -228,8 +225,7 @@ class NativeContext:
             if not _pools(model):
                 options.pooling_type = native.LLAMA_POOLING_TYPE_MEAN
         if stop is not None:
-            options.abort_callback = stop.callback
-            options.abort_callback_data = stop.data
+            options.abort_callback, options.abort_callback_data = stop.callback, stop.data
         self._stop = stop  # llama.cpp holds its address: it must live as long as the context
         with _log_lines.reasons() as reasons:
             self._handle = native.llama_init_from_model(model.handle, options)
@@ -237,8 +233,7 @@ class NativeContext:
             raise ModelError(f"A context of {length:,} tokens could not be made.{_because(reasons)}")
         self._dimension, self._window = model.dimension, model.window
         self._memory = native.llama_get_memory(self._handle)
-        self._batch = native.llama_batch_init(batch, 0, 1)
-        self._batch_size = batch
+        self._batch, self._batch_size = native.llama_batch_init(batch, 0, 1), batch
         self.length: int = min(length, native.llama_n_ctx_seq(self._handle))
         self.remembers = bool(self._memory)  # False: the model reads whole texts only
 
@@ -265,8 +260,7 @@ class NativeContext:
         Raises:
             ModelError: llama.cpp refused the batch.
         """
-        if self._memory:
-            native.llama_memory_clear(self._memory, False)
+        self.clear()
         self._fill((Row(0, 0, tokens, True),), every_output=True)
         compute = native.llama_decode if self._memory else native.llama_encode
         code = compute(self.handle, self._batch)
@@ -292,8 +286,9 @@ class NativeContext:
         return 0
 
     def clear(self) -> None:
-        """Forget everything."""
-        native.llama_memory_clear(self._memory, False)
+        """Forget everything, where there is anything to forget."""
+        if self._memory:
+            native.llama_memory_clear(self._memory, False)
 
     def free(self) -> None:
         handle, self._handle = self._handle, None
