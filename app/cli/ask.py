@@ -169,12 +169,9 @@ def _list_sources(message: Message, output: Output) -> None:
         if citation.source in by_number and citation.source is not None:
             cited.setdefault(citation.source, []).append(citation)
     if not cited:
-        output.text()
-        output.text(
-            "Nothing in your documents matches this question."
-            if not message.sources
-            else "No passage of your documents supports this answer."
-        )
+        if message.sources:
+            output.text()
+            output.text("No passage of your documents supports this answer.")
         return
     output.text()
     for number in sorted(cited):

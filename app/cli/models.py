@@ -1,10 +1,20 @@
 """`carrel models`: which models are loaded, and how."""
 
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
 import click
 
 from app.cli.options import Command, run_of
 from app.cli.output import size
 from app.records import Model
+
+if TYPE_CHECKING:
+    from app.client.client import Client
+
+_LOADS_WITHIN_S = 120.0
+_LOOK_EVERY_S = 0.1
 
 
 @click.command("models", cls=Command)
@@ -12,14 +22,24 @@ from app.records import Model
 def models(context: click.Context) -> int:
     """Show the model that answers and the one that searches. Exit code 1 if one is not usable."""
     run = run_of(context)
-    with run.open() as desk:
-        found = desk.run(desk.client.models())
+    with run.open() as desk, run.output.console.status("Loading the models…"):
+        found = desk.run(_loaded(desk.client))
     run.output.data({"models": found})
     for model in found:
         run.output.text(f"{model.name} ({model.kind})")
         run.output.text(f"    {model.path}, {size(model.size)}")
         run.output.text(f"    {_state(model)}")
     return 1 if any(model.problem for model in found) else 0
+
+
+async def _loaded(client: "Client") -> tuple[Model, ...]:
+    """The models, once each is loaded or failed to; as they are then, if that takes too long."""
+    deadline = time.monotonic() + _LOADS_WITHIN_S
+    while True:
+        found = await client.models()
+        if all(model.loaded or model.problem for model in found) or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _state(model: Model) -> str:

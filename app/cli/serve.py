@@ -1,9 +1,12 @@
 """`carrel serve` and `carrel token`: the API for other tools on this computer."""
 
+import shlex
+
 import click
 
-from app.cli.options import Command, run_of
+from app.cli.options import Command, Run, run_of
 from app.errors import ConnectionLostError
+from app.paths import profile
 from app.settings import Settings
 
 
@@ -26,8 +29,9 @@ def serve(context: click.Context, port: int | None) -> int:
         try:
             run.output.data({"address": address, "profile": str(run.profile.root)})
             run.output.text(f"Listening on {address}. Ctrl-C stops.")
-            run.output.text("Every request needs a token. `carrel token` prints one:")
-            run.output.text(f'    curl -H "Authorization: Bearer $(carrel token)" {address}/documents')
+            token = f"carrel token{_profile(run)}"
+            run.output.text("Every request needs a token, for example:")
+            run.output.text(f'    curl -H "Authorization: Bearer $({token})" {address}/documents')
             for _ in desk.stream(desk.client.feed()):
                 pass
             raise ConnectionLostError("The Carrel that was listening has ended.")
@@ -53,3 +57,8 @@ def token(context: click.Context) -> int:
     run.output.data(session)
     run.output.text(session.token)
     return 0
+
+
+def _profile(run: Run) -> str:
+    """How another command says that it means this profile, where it has to."""
+    return "" if profile() == run.profile else f" --profile {shlex.quote(str(run.profile.root))}"

@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,15 +138,22 @@ class Side:
 
     def close(self) -> None:
         """Close everything in reverse, and let the profile go."""
+        begun = time.monotonic()
         try:
             if self._running:
                 with contextlib.suppress(TimeoutError, RuntimeError):
                     self.submit(self.client.close()).result(_CLIENT_CLOSES_WITHIN_S)
                 self._server.close()
         finally:
+            gateway_closed = time.monotonic()
             if self._composition is not None:
                 self._composition.close()
             self._lock.release()
+            took = {
+                "gateway_ms": round((gateway_closed - begun) * 1000),
+                "rest_ms": round((time.monotonic() - gateway_closed) * 1000),
+            }
+            _log.info("closed", extra=took)
 
     async def application(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """The gateway of this process; where it could not be opened, the reason for every request."""

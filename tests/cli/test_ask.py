@@ -79,14 +79,26 @@ def test_a_mark_that_comes_late_is_listed_with_its_sentence(program, client, who
     assert "[not in your documents] “The moon is made of cheese.”" in out
 
 
-def test_an_answer_without_sources_says_so(program, client, whole_answer, capsys):
+def test_an_answer_that_no_passage_supports_says_so(program, client, whole_answer, capsys):
     finished = whole_answer[-1]
-    nothing = replace(finished.message, sources=(), citations=(), found=0)
-    client.answer = (replace(whole_answer[0], sources=(), found=0), Delta(TEXT), Finished(nothing))
+    client.answer = (whole_answer[0], Delta(TEXT), Finished(replace(finished.message, citations=())))
 
     assert run(program, ["ask", "How long?"]) == 0
 
-    assert "Nothing in your documents matches this question." in capsys.readouterr().out
+    assert "No passage of your documents supports this answer." in capsys.readouterr().out
+
+
+def test_where_nothing_was_found_the_answer_itself_says_so(program, client, whole_answer, capsys):
+    nothing = replace(whole_answer[-1].message, text="Nothing was found.", sources=(), citations=(), found=0)
+    client.answer = (
+        replace(whole_answer[0], sources=(), found=0),
+        Delta("Nothing was found."),
+        Finished(nothing),
+    )
+
+    assert run(program, ["ask", "How long?"]) == 0
+
+    assert capsys.readouterr().out == "Nothing was found.\n"
 
 
 def test_a_failed_answer_keeps_its_text_and_gives_the_reason_on_stderr(program, client, whole_answer, capsys):

@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import app
 from app.cli.commands import carrel, run
-from app.errors import ProfileInUseError
+from app.errors import ConnectionLostError, ProfileInUseError
 from app.paths import Profile
+from app.records import Model, Problem
 
 
 def test_without_a_command_the_window_opens(program, tmp_path):
@@ -112,3 +114,60 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
 
     assert done.stdout == "chat_model = \n"
     assert done.stderr == ""
+
+
+def test_a_command_that_loses_its_carrel_before_it_printed_anything_begins_again(
+    program, client, monkeypatch, capsys
+):
+    found = client.documents
+
+    async def lost_once():
+        monkeypatch.setattr(client, "documents", found)
+        raise ConnectionLostError("The first Carrel has ended.")
+
+    monkeypatch.setattr(client, "documents", lost_once)
+
+    assert run(program, ["documents", "--json"]) == 0
+
+    assert len(program.opened) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_command_that_loses_every_carrel_fails(program, client, monkeypatch, capsys):
+    async def lost():
+        raise ConnectionLostError("The first Carrel has ended.")
+
+    monkeypatch.setattr(client, "documents", lost)
+
+    assert run(program, ["documents"]) == 1
+
+    assert "[connection_lost]" in capsys.readouterr().err
+
+
+def test_models_are_shown_when_they_are_loaded(program, client, monkeypatch, capsys):
+    loading = Model("Mine", "chat", "/mine.gguf", 3_000_000, "", False, 0, "", 0, 0)
+    states = [(loading,), (replace(loading, loaded=True, context_length=2_048, backend="CPU", layers=30),)]
+
+    async def models():
+        return states.pop(0)
+
+    monkeypatch.setattr(client, "models", models)
+
+    assert run(program, ["models"]) == 0
+
+    out = capsys.readouterr().out
+    assert "Mine (chat)" in out
+    assert "2,048 tokens of context, on CPU, 0 of 30 layers offloaded" in out
+
+
+def test_a_model_that_failed_gives_1(program, client, monkeypatch, capsys):
+    failed = Model("Mine", "chat", "/m.gguf", 3, "", False, 0, "", 0, 0, Problem("x", "It is torn."))
+
+    async def models():
+        return (failed,)
+
+    monkeypatch.setattr(client, "models", models)
+
+    assert run(program, ["models"]) == 1
+
+    assert "not loaded: It is torn." in capsys.readouterr().out

@@ -74,3 +74,13 @@ def test_token_prints_a_token_and_nothing_else(program, capsys):
     assert run(program, ["token"]) == 0
 
     assert capsys.readouterr().out == "a-token\n"
+
+
+def test_serve_names_its_profile_to_the_token_command_only_where_it_must(
+    program, listening, monkeypatch, capsys, tmp_path
+):
+    for line, hint in (([], "$(carrel token)"), (["--profile", str(tmp_path)], f"--profile {tmp_path})")):
+        with monkeypatch.context() as patched:
+            _press_ctrl_c(patched)
+            assert run(program, ["serve", *line]) == 0
+        assert hint in capsys.readouterr().out

@@ -17,7 +17,7 @@ def folder(tmp_path, sample):
     (folder / "a lease.pdf").write_bytes(whole)
     (folder / "broken.pdf").write_bytes(whole[: len(whole) // 3].replace(b"obj", b"jbo"))
     (folder / "nothing.pdf").write_bytes(b"")
-    (folder / "nothing.txt").write_bytes(b"")
+    (folder / "spaces.txt").write_text(" \n\n  \n")
     locked = Canvas(str(folder / "locked.pdf"), encrypt=pdfencrypt.StandardEncryption("secret", canPrint=0))
     locked.drawString(100, 700, "Nobody may read this.")
     locked.save()
@@ -39,7 +39,7 @@ def test_bad_files_fail_with_reasons_and_the_rest_become_ready(carrel, folder, s
         "locked.pdf": "file_encrypted",
         "blank.pdf": "no_text",
         "nothing.pdf": "file_empty",
-        "nothing.txt": "file_empty",
+        "spaces.txt": "no_text",
     }
     for addition in ended.values():
         if addition["problem"]:
