@@ -1,7 +1,9 @@
-"""Texts to vectors, on a thread and a context of its own.
+"""Texts to vectors, on threads of their own: one a core, each with its own context.
 
-One text is computed at a time: packing several into a batch is slower on a processor, and a
-waiting question is then delayed by one passage at most (urgent jobs go first).
+A text is computed by one thread, by itself. Packing several into a batch is slower on a processor,
+and so is one text on several threads: they wait for each other after every step, which on a
+machine that is busy with something else costs many times the work. A waiting question is delayed
+by one passage at most (urgent jobs go first).
 """
 
 import asyncio
@@ -28,6 +30,7 @@ LONGEST_PASSAGE = 256
 """Positions a passage may take. Sentence models are trained on no more, and blur beyond."""
 
 _MOST_POSITIONS = 2_048  # of a query; longer texts cost memory and say nothing more
+_MOST_THREADS = 8  # each holds the working memory of a context
 _CLOSED = "The embedding model was closed."
 
 Vectors = NDArray[np.float32]
@@ -38,19 +41,21 @@ class _Job:
     texts: tuple[str, ...]
     may_cut: bool
     done: Future[Vectors] = field(default_factory=Future)
-    vectors: list[Vectors] = field(default_factory=list)
+    vectors: dict[int, Vectors] = field(default_factory=dict)  # by the text's place
+    taken: int = 0  # texts that a thread has computed or is computing
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     native: llama.NativeModel
-    context: llama.NativeContext
+    contexts: tuple[llama.NativeContext, ...]  # one a thread
     after: int  # tokens the model wants after a text
     framing: int  # tokens it wants around a text in all
 
 
 class Embedder:
-    """One embedding model on one thread. All public methods are thread-safe."""
+    """One embedding model, shared by its threads. All public methods are thread-safe."""
 
     def __init__(
         self,
@@ -61,7 +66,11 @@ class Embedder:
         sha256: str | None = None,
         name: str | None = None,
     ) -> None:
-        """Nothing is loaded yet. Arguments as for `Engine`; `queue_limit` counts jobs."""
+        """Nothing is loaded yet. Arguments as for `Engine`; `queue_limit` counts jobs.
+
+        Args:
+            threads: how many texts are computed at once; 0: one a core.
+        """
         self.path = path
         self._name = name or path.stem
         self._threads = threads
@@ -69,14 +78,14 @@ class Embedder:
         self._sha256 = sha256
         self._parts: _Loaded | None = None
         self._record: Model | None = None
-        self._thread: threading.Thread | None = None
+        self._working: list[threading.Thread] = []
         self._changed = threading.Condition()
         self._urgent: deque[_Job] = deque()
         self._bulk: deque[_Job] = deque()
         self._closing = False
 
     def load(self) -> Model:
-        """Load the model and start the thread. Blocks for as long as that takes.
+        """Load the model and start the threads. Blocks for as long as that takes.
 
         Raises:
             ModelFileError: the file is no embedding model that can be loaded; the message says why.
@@ -91,7 +100,7 @@ class Embedder:
                 size=self.path.stat().st_size,
                 sha256=self._sha256 or catalogue.sha256(self.path),
                 loaded=True,
-                context_length=parts.context.length,
+                context_length=parts.contexts[0].length,
                 backend="CPU",
                 layers=parts.native.layers,
                 layers_offloaded=0,
@@ -104,10 +113,14 @@ class Embedder:
                 _free(parts)
                 raise ModelError(_CLOSED if self._closing else "The model is loaded already.")
             self._parts, self._record = parts, record
-            self._thread = threading.Thread(target=self._run, name="embedder", daemon=True)
+            self._working = [
+                threading.Thread(target=self._run, args=(context,), name=f"embedder-{number}", daemon=True)
+                for number, context in enumerate(parts.contexts)
+            ]
             # A daemon that is still inside native code when the interpreter goes would crash it.
             atexit.register(self.close)
-            self._thread.start()
+            for thread in self._working:
+                thread.start()
         return record
 
     @property
@@ -134,7 +147,7 @@ class Embedder:
     @property
     def max_tokens(self) -> int:
         """Tokens of its own that one passage may hold, so that it is read as the model was trained."""
-        return min(LONGEST_PASSAGE, self._loaded.context.length) - self._loaded.framing
+        return min(LONGEST_PASSAGE, self._loaded.contexts[0].length) - self._loaded.framing
 
     def count(self, text: str) -> int:
         """Tokens of a text, without what the model wants around it."""
@@ -154,23 +167,33 @@ class Embedder:
             ModelError: the embedder is not loaded, closed, or failed.
         """
         job = _Job(tuple(texts), may_cut=urgent)
-        self._loaded  # noqa: B018 - raises when there is none
+        dimension = self.dimension
         with self._changed:
             if self._closing:
                 raise ModelError(_CLOSED)
+            if not job.texts:
+                return np.empty((0, dimension), np.float32)
             if len(self._urgent) + len(self._bulk) >= self._queue_limit:
                 raise BusyError
             (self._urgent if urgent else self._bulk).append(job)
-            self._changed.notify()
+            self._changed.notify_all()
         return await asyncio.wrap_future(job.done)
 
     def close(self) -> None:
-        """Fail what waits, free the model. Idempotent; takes as long as the text at hand."""
+        """Fail what waits, free the model. Idempotent; takes as long as the texts at hand."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            working = list(self._working)
+            self._changed.notify_all()
+        for thread in working:
+            thread.join()
+        with self._changed:
+            waiting = (*self._urgent, *self._bulk)
+            # Whoever joined first frees; the handles do not mind being freed twice.
+            if working and self._parts is not None:
+                _free(self._parts)
+        for job in waiting:
+            self._end(job, ModelError(_CLOSED))
         atexit.unregister(self.close)
 
     @property
@@ -179,94 +202,102 @@ class Embedder:
             raise ModelError("The embedding model is not loaded.")
         return self._parts
 
-    # From here on: the embedder's thread.
+    # From here on: the embedder's threads.
 
-    def _run(self) -> None:
-        try:
-            while (job := self._next_job()) is not None:
-                try:
-                    self._advance(job)
-                except AppError as error:
-                    self._finish(job, error)
-                except Exception:
-                    _log.exception("An embedding failed.")
-                    self._finish(job, ModelError("The embedding model failed. This is a bug."))
-        finally:
-            with self._changed:
-                self._closing = True
-                left = (*self._urgent, *self._bulk)
-            for job in left:
-                self._finish(job, ModelError(_CLOSED))
-            _free(self._loaded)
+    def _run(self, context: llama.NativeContext) -> None:
+        while (taken := self._take()) is not None:
+            job, place = taken
+            try:
+                vector = self._vector(context, job.texts[place], may_cut=job.may_cut)
+            except AppError as error:
+                self._end(job, error)
+            except Exception:
+                _log.exception("An embedding failed.")
+                self._end(job, ModelError("The embedding model failed. This is a bug."))
+            else:
+                self._put(job, place, vector)
 
-    def _next_job(self) -> _Job | None:
+    def _take(self) -> tuple[_Job, int] | None:
+        """Wait for a text: its job and its place there. None once the embedder is closed."""
         with self._changed:
             while not self._closing:
                 for queue in (self._urgent, self._bulk):
                     while queue and queue[0].done.cancelled():
                         queue.popleft()
                     if queue:
-                        return queue[0]
+                        job = queue[0]
+                        job.taken += 1
+                        if job.taken == len(job.texts):
+                            queue.popleft()
+                        return job, job.taken - 1
                 self._changed.wait()
             return None
 
-    def _advance(self, job: _Job) -> None:
-        """Compute the job's next text; one that has all its vectors is done."""
-        if len(job.vectors) < len(job.texts):
-            job.vectors.append(self._vector(job.texts[len(job.vectors)], may_cut=job.may_cut))
-        if len(job.vectors) == len(job.texts):
-            vectors = np.asarray(job.vectors, dtype=np.float32)
-            self._finish(job, vectors.reshape(len(job.texts), self.dimension))
-
-    def _vector(self, text: str, *, may_cut: bool) -> Vectors:
-        parts = self._loaded
-        tokens = parts.native.tokenize(utf8(text), framed=True)
-        room = parts.context.length
-        if len(tokens) > room:
-            if not may_cut:
-                raise ContextOverflowError(len(tokens), room)
-            tokens[room - parts.after : len(tokens) - parts.after] = []
-        vector = parts.context.embed(tokens)
-        length = float(np.linalg.norm(vector))
-        if not np.isfinite(length) or length == 0:
-            raise ModelError("The embedding model gave no usable vector.")
-        return vector / np.float32(length)
-
-    def _finish(self, job: _Job, result: Vectors | AppError) -> None:
+    def _put(self, job: _Job, place: int, vector: Vectors) -> None:
         with self._changed:
+            job.vectors[place] = vector
+            complete = len(job.vectors) == len(job.texts)
+        if complete:
+            self._end(job, np.stack([job.vectors[at] for at in range(len(job.texts))]))
+
+    def _end(self, job: _Job, result: Vectors | AppError) -> None:
+        """Give a job its one end; a later one (another of its texts failed, too) is dropped."""
+        with self._changed:
+            over, job.over = job.over, True
             for queue in (self._urgent, self._bulk):
                 if job in queue:
                     queue.remove(job)
-        if not job.done.set_running_or_notify_cancel():
+        if over or not job.done.set_running_or_notify_cancel():
             return
         if isinstance(result, AppError):
             job.done.set_exception(result)
         else:
             job.done.set_result(result)
 
+    def _vector(self, context: llama.NativeContext, text: str, *, may_cut: bool) -> Vectors:
+        parts = self._loaded
+        tokens = parts.native.tokenize(utf8(text), framed=True)
+        room = context.length
+        if len(tokens) > room:
+            if not may_cut:
+                raise ContextOverflowError(len(tokens), room)
+            tokens[room - parts.after : len(tokens) - parts.after] = []
+        vector = context.embed(tokens)
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length == 0:
+            raise ModelError("The embedding model gave no usable vector.")
+        return vector / np.float32(length)
+
 
 def _load(path: Path, threads: int) -> _Loaded:
     header = gguf.read_header(path)
     positions = min(header.number("context_length") or LONGEST_PASSAGE, _MOST_POSITIONS)
     native = llama.NativeModel(path)
+    contexts: list[llama.NativeContext] = []
     try:
-        context = llama.NativeContext(
-            native, length=positions, batch=positions, threads=threads or hardware.cores(), pooled=True
-        )
+        for _ in range(threads or min(hardware.cores(), _MOST_THREADS)):
+            contexts.append(
+                llama.NativeContext(native, length=positions, batch=positions, threads=1, pooled=True)
+            )
+        plain, framed = native.tokenize(b"a"), native.tokenize(b"a", framed=True)
+        before = next((at for at in range(len(framed)) if framed[at : at + len(plain)] == plain), 0)
+        _try_out(contexts[0], framed, path)
     except BaseException:
+        for context in contexts:
+            context.free()
         native.free()
         raise
-    plain, framed = native.tokenize(b"a"), native.tokenize(b"a", framed=True)
-    before = next((at for at in range(len(framed)) if framed[at : at + len(plain)] == plain), 0)
-    parts = _Loaded(native, context, len(framed) - before - len(plain), len(framed) - len(plain))
+    return _Loaded(native, tuple(contexts), len(framed) - before - len(plain), len(framed) - len(plain))
+
+
+def _try_out(context: llama.NativeContext, tokens: Sequence[int], path: Path) -> None:
     try:
-        context.embed(framed)
+        context.embed(tokens)
     except ModelError as error:
-        _free(parts)
         raise ModelFileError(f"{path.name} was loaded, but gives no vectors.") from error
-    return parts
 
 
 def _free(parts: _Loaded) -> None:
-    parts.context.free()
+    for context in parts.contexts:
+        context.free()
     parts.native.free()
