@@ -231,3 +231,38 @@ def test_without_a_display_the_window_says_so_in_one_line(carrel):
     assert done.returncode == 1
     assert "There is no display here" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_window_over_another_carrel_takes_over_when_that_one_is_killed(drive, serving, sample):
+    asked: list[Turn] = []
+
+    def add() -> bool:
+        drive.window.shelf.add([str(sample.document)])
+        return True
+
+    def ready() -> bool:
+        return drive.status_of(sample.document.name) == "ready"
+
+    def kill() -> bool:
+        serving.running.kill()
+        drive.window.room.ask(sample.question)
+        return True
+
+    def answered() -> bool:
+        # The question that met the gap may have been refused; it is asked again until it is taken.
+        if drive.window.room.asking:
+            return False
+        done = drive.turn("complete")
+        if done is None:
+            drive.window.room.ask(sample.question)
+            return False
+        asked.append(done)
+        return True
+
+    def check() -> bool:
+        assert sample.answered_by(asked[0].copied_text())
+        return True
+
+    assert drive.show(add, ready, kill, answered, check, drive.close, within=120) == 0
+
+    assert asked
