@@ -19,6 +19,7 @@ from app.ui.theme import Radius, Size, Space, Theme
 from app.ui.words import Words
 
 _RESERVED_LINES = 3
+_LONGEST_HEADING = 2_000
 _ENDINGS = {
     "stopped": "Stopped. What was written so far is kept.",
     "interrupted": "Interrupted: Carrel was closed while this was being written.",
@@ -51,9 +52,9 @@ class Turn(QWidget):
         self.answer_id: str | None = None
         self.state = "running"
         self._sources: tuple[Source, ...] = ()
-        self.heading = Words(theme, question, "question")
+        self.heading = Words(theme, _heading(question), "question")
         self.heading.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.heading.setAccessibleName(f"Question: {question}")
+        self.heading.setAccessibleName(f"Question: {_heading(question)}")
         self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
         self.answer = AnswerView(theme, self._name_of)
         self.answer.chip_pressed.connect(self._open_chip)
@@ -239,6 +240,13 @@ class Turn(QWidget):
         self.killTimer(self._copied_timer)
         self.copy.set_icon("copy")
         self.copy.setToolTip("Copy the answer")
+
+
+def _heading(question: str) -> str:
+    """A pasted book is asked whole, but not laid out whole: that would stall the window for seconds."""
+    if len(question) <= _LONGEST_HEADING:
+        return question
+    return f"{question[:_LONGEST_HEADING].rstrip()} … ({len(question):,} characters)"
 
 
 class Failure(QWidget):
