@@ -36,7 +36,7 @@ class Found(QScrollArea):
         content = QWidget()
         content.setAutoFillBackground(False)
         row = QHBoxLayout(content)
-        row.setContentsMargins(Space.VAST, Space.WIDE + Space.SMALL, Space.VAST, Space.WIDE)
+        self._row = row
         self._column = QWidget()
         self._list = QVBoxLayout(self._column)
         self._list.setContentsMargins(0, 0, 0, 0)
@@ -91,6 +91,13 @@ class Found(QScrollArea):
             card.deleteLater()
         self.cards, self.places = [], []
         self.verticalScrollBar().setValue(0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # The scroll bar takes its width from the margin: the column does not move when it appears.
+        bar = self.width() - self.viewport().width()
+        below = Space.WIDE
+        self._row.setContentsMargins(Space.VAST, below + Space.SMALL, Space.VAST - bar, below)
 
     def _restyle(self) -> None:
         self._column.setMaximumWidth(self._theme.px(Size.COLUMN))

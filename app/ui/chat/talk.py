@@ -117,7 +117,9 @@ class Talk(QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         side = Space.VAST if self.width() > 600 else Space.WIDE
-        self._outer.setContentsMargins(side, Space.WIDE, side, 0)
+        # The scroll bar takes its width from the margin: the column does not move when it appears.
+        bar = self.width() - self.viewport().width()
+        self._outer.setContentsMargins(side, Space.WIDE, side - bar, 0)
         self._arrange()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
