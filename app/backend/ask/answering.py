@@ -25,9 +25,7 @@ from app.serving.generation import Sampling
 
 # A kill costs at most so much of an answer, in seconds.
 _BETWEEN_SAVES = 1.0
-INTERNAL = Problem(
-    "internal", "Something went wrong inside Carrel; the log of this profile has the details."
-)
+INTERNAL = Problem("internal", "Something went wrong inside Carrel; the log of this profile has the details.")
 
 
 @dataclass(frozen=True, slots=True)

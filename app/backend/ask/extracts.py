@@ -9,7 +9,7 @@ holds the kind of thing asked for (a number, a date, a name).
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,8 @@ def ranked(
     for word in leant_on:
         weights[word] *= _EARLIER_SHARE
     whole = sum(weights.values()) or 1.0
+    # "And the deposit?" asks for what the question before asked for.
+    kind = _kind(question) or _kind(earlier or "")
     scored = []
     for extract, words, similarity in zip(extracts, worded, similarities, strict=True):
         candidate = candidates[extract.candidate]
@@ -117,7 +119,7 @@ def ranked(
         common += _HEADING_SHARE * sum(weights[word] for word in (asked & headed[extract.candidate]) - words)
         score = similarity + _WORDS_WEIGHT * common / whole
         score += _PASSAGE_WEIGHT * candidate.similarity - _RANK_COST * extract.candidate
-        score += _KIND_WEIGHT * fits(question, extract.text)
+        score += _KIND_WEIGHT * (kind is not None and kind(extract.text))
         scored.append(Extract(extract.candidate, extract.start, extract.end, extract.text, score))
     return sorted(scored, key=lambda extract: -extract.score)
 
@@ -131,14 +133,20 @@ def cosines(vector: Vector, vectors: Sequence[Vector]) -> list[float]:
 
 def fits(question: str, sentence: str) -> bool:
     """Whether the sentence holds the kind of thing the question asks for."""
+    kind = _kind(question)
+    return kind is not None and kind(sentence)
+
+
+def _kind(question: str) -> Callable[[str], bool] | None:
+    """The test for what the question asks for; None if it is no such question."""
     if _SIZE.search(question):
-        return _MEASURE.search(sentence) is not None
+        return lambda sentence: _MEASURE.search(sentence) is not None
     if _QUANTITY.search(question):
-        return bool(wording(sentence).numbers)
+        return lambda sentence: bool(wording(sentence).numbers)
     if _TIME.search(question):
-        return _DATE.search(sentence) is not None
+        return lambda sentence: _DATE.search(sentence) is not None
     if _PERSON.search(question):
-        return _NAME.search(sentence) is not None
+        return lambda sentence: _NAME.search(sentence) is not None
     if _PLACE.search(question):
-        return _PROPER.search(sentence) is not None
-    return False
+        return lambda sentence: _PROPER.search(sentence) is not None
+    return None

@@ -69,5 +69,26 @@ def test_what_is_not_in_the_lease_is_not_invented(open_desk, sample):
     asyncio.run(main())
 
 
+def test_a_question_that_leans_on_the_one_before_is_understood(open_desk, sample):
+    async def main():
+        async with open_desk() as desk:
+            await desk.backend.start()
+            async with asyncio.timeout(120), desk.backend.feed.subscribe() as changes:
+                (addition,) = await desk.backend.documents.add_paths(desk.user, [str(sample.document)])
+                while (await desk.backend.documents.get(desk.user, addition.document.id)).status != "ready":
+                    await anext(changes)
+            for question, expected in (
+                ("When is it due?", "third working day"),
+                ("And the deposit?", "2,360"),
+                ("How long is the notice period?", "months"),
+            ):
+                first = (await desk.ask("How much is the rent?"))[0].conversation.id
+                message = (await desk.ask(question, conversation_id=first))[-1].message
+                print(question, "->", message.text)
+                assert expected in message.text
+
+    asyncio.run(main())
+
+
 def test_the_sample_is_where_the_questions_think_it_is():
     assert paths.resource("sample", "Lease agreement.pdf").is_file()
