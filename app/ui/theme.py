@@ -191,6 +191,7 @@ class Theme(QObject):
         self._scale = _within(scale)
         self._colours = LIGHT
         self._cache: dict[str, QColor] = {}
+        self._fonts: dict[str, QFont] = {}
         _load_fonts()
         self._swells = _swells()
         application.setStyle(QStyleFactory.create("Fusion"))
@@ -242,7 +243,11 @@ class Theme(QObject):
 
     def font(self, role: str) -> QFont:
         """The font of a role, at the text size in force, with figures of one width."""
-        face = FACES[role]
+        if role not in self._fonts:
+            self._fonts[role] = self._made(FACES[role])
+        return QFont(self._fonts[role])
+
+    def _made(self, face: Face) -> QFont:
         font = QFont(MONO if face.mono else FAMILY)
         font.setPixelSize(round(face.size * self._scale))
         font.setWeight(self.weight(face.weight))
@@ -286,6 +291,7 @@ class Theme(QObject):
     def _install(self) -> None:
         self._colours = self._wanted()
         self._cache.clear()
+        self._fonts.clear()
         self._application.setPalette(self._palette())
         self._application.setFont(self.font("control"))
         QToolTip.setFont(self.font("caption"))

@@ -8,6 +8,7 @@ their description; nothing is ever loaded.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -18,11 +19,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
     QTextFormat,
-    QTextFrameFormat,
     QTextOption,
-    QTextTable,
-    QTextTableCellFormat,
-    QTextTableFormat,
 )
 
 from app.ui.chat.marks import (
@@ -35,6 +32,7 @@ from app.ui.chat.marks import (
     without_marks,
     woven,
 )
+from app.ui.chat.tables import enter_cell, insert_table, rows_of
 from app.ui.theme import FAMILY, MONO, Space, Theme
 
 CODE_BLOCK = QTextFormat.Property.UserProperty + 11
@@ -61,7 +59,7 @@ class MarkdownWriter:
         self._document = document
         self._theme = theme
         self._name_of = name_of
-        self._parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+        self._parser = _parser()
         self._text = ""
         self._marks: list[Mark] = []
         self._blocks: list[_Block] = []
@@ -294,54 +292,21 @@ class _Writing:
         self._start_block(shape, self._plain())
 
     def _table(self, tokens: list[Token]) -> None:
-        rows: list[list[Token]] = []
-        for token in tokens:
-            if token.type == "tr_open":
-                rows.append([])
-            elif token.type == "inline" and rows:
-                rows[-1].append(token)
+        rows = rows_of(tokens)
         columns = max((len(row) for row in rows), default=0)
         if not columns:
             return
         thin = QTextBlockFormat()
         thin.setLineHeight(1, _FIXED)
         self._start_block(thin, self._plain())
-        shape = QTextTableFormat()
-        shape.setBorder(1)
-        shape.setBorderBrush(self._theme.colour("line"))
-        shape.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
-        shape.setBorderCollapse(True)
-        shape.setCellPadding(0)
-        shape.setCellSpacing(0)
-        shape.setHeaderRowCount(1)
-        shape.setBottomMargin(Space.MEDIUM)
-        table = self._cursor.insertTable(len(rows), columns, shape)
+        table = insert_table(self._cursor, len(rows), columns, self._theme)
         for row, cells in enumerate(rows):
             for column, cell in enumerate(cells):
-                self._cell(table, row, column, cell)
+                self._cursor, style = enter_cell(table, row, column, self._theme)
+                self._inline(cell.children or [], style)
         self._cursor.setPosition(table.lastPosition() + 1)
         self._cursor.setBlockFormat(thin)
         self._fresh = True
-
-    def _cell(self, table: QTextTable, row: int, column: int, cell: Token) -> None:
-        style = QTextCharFormat()
-        style.setFont(self._theme.font("control"))
-        style.setForeground(self._theme.colour("ink"))
-        if row == 0:
-            style.setFontWeight(self._theme.weight(QFont.Weight.DemiBold))
-        place = table.cellAt(row, column)
-        room = QTextTableCellFormat()
-        room.setLeftPadding(10)
-        room.setRightPadding(10)
-        # Uneven, because a line of fixed height keeps its words at its foot.
-        room.setTopPadding(3)
-        room.setBottomPadding(7)
-        place.setFormat(room)
-        self._cursor = place.firstCursorPosition()
-        shape = QTextBlockFormat()
-        shape.setLineHeight(self._theme.line("control"), _FIXED)
-        self._cursor.setBlockFormat(shape)
-        self._inline(cell.children or [], style)
 
     def _start_block(self, shape: QTextBlockFormat, style: QTextCharFormat) -> None:
         if self._fresh:
@@ -369,6 +334,12 @@ class _Writing:
         if level <= 2:
             style.setProperty(int(QTextFormat.Property.FontPixelSize), self._theme.px(16))
         return style
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """One for all answers: it keeps nothing between texts."""
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
 def _end_of_block(tokens: list[Token], at: int) -> int:

@@ -5,8 +5,8 @@ read moves. Only when the answer outgrows the view, and the user has not scrolle
 view follow its end.
 """
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.records import Message
@@ -15,7 +15,8 @@ from app.ui.controls import Button
 from app.ui.places import Place
 from app.ui.theme import Size, Space, Theme
 
-_SHOWN_AT_ONCE = 20
+# About 10 ms each to build: more at once would be felt.
+_SHOWN_AT_ONCE = 6
 
 
 class Talk(QScrollArea):
@@ -36,6 +37,7 @@ class Talk(QScrollArea):
         self.turns: list[Turn] = []
         self._earlier: list[tuple[Message, Message | None]] = []
         self._following = True
+        self._bringing = False
         self._at_top: Turn | None = None
         self._place: Place | None = None
         self.setWidgetResizable(True)
@@ -65,7 +67,7 @@ class Talk(QScrollArea):
         bar = self.verticalScrollBar()
         bar.rangeChanged.connect(self._range_changed)
         bar.actionTriggered.connect(self._scrolled_by_user)
-        self._content.installEventFilter(self)
+        bar.valueChanged.connect(self._reached)
         theme.changed.connect(self._restyle)
         self._restyle()
 
@@ -122,10 +124,9 @@ class Talk(QScrollArea):
         self._outer.setContentsMargins(side, Space.WIDE, side - bar, 0)
         self._arrange()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Wheel:
-            self._scrolled_by_user()
-        return super().eventFilter(watched, event)
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self._scrolled_by_user()
+        super().wheelEvent(event)
 
     def _insert(self, turn: Turn, at: int) -> None:
         turn.place_opened.connect(self.place_opened)
@@ -161,7 +162,20 @@ class Talk(QScrollArea):
         for at, (question, answer) in enumerate(shown):
             self._insert(self._turn_of(question, answer), at)
         self.more.setVisible(bool(self._earlier))
-        QTimer.singleShot(0, self, lambda: bar.setValue(bar.maximum() - from_end))
+        self._at_top = None
+        self._following = False
+
+        def stay() -> None:
+            self._bringing = False
+            bar.setValue(bar.maximum() - from_end)
+
+        QTimer.singleShot(0, self, stay)
+
+    def _reached(self, value: int) -> None:
+        """Scrolled to the beginning of what is shown: bring what was before it."""
+        if value == 0 and self._earlier and self._at_top is None and not self._bringing:
+            self._bringing = True
+            QTimer.singleShot(0, self, self._show_earlier)
 
     def _arrange(self) -> None:
         """Keep room under the last turn, so that its question can stand at the top."""

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
@@ -74,13 +76,13 @@ def test_a_user_who_scrolled_away_is_left_alone(qtbot, talk):
 
 def test_of_a_long_conversation_the_last_turns_show_first(qtbot, talk, fakes):
     talk.show_messages(messages(fakes, 55))
-    assert talk.turns[0].question == "Question 35?"
+    assert talk.turns[0].question == "Question 49?"
     assert talk.more.isVisibleTo(talk)
     talk.more.click()
-    assert talk.turns[0].question == "Question 15?"
-    talk.more.click()
-    assert talk.turns[0].question == "Question 0?"
-    assert not talk.more.isVisibleTo(talk)
+    assert talk.turns[0].question == "Question 43?"
+    while talk.more.isVisibleTo(talk):
+        talk.more.click()
+    assert [turn.question for turn in talk.turns] == [f"Question {number}?" for number in range(55)]
 
 
 def test_the_column_is_never_wider_than_its_measure(talk, theme, fakes):
@@ -94,3 +96,21 @@ def test_a_question_without_an_answer_says_so(talk, fakes):
     question = fakes.Message("q", "c", None, "user", "complete", "Lost?", 0.0)
     talk.show_messages((question,))
     assert "before the answer began" in talk.turns[0].ending.words
+
+
+def test_scrolling_to_the_beginning_brings_what_was_before_and_stays_there(qtbot, talk, fakes):
+    talk.show_messages(messages(fakes, 30))
+    bar = talk.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.value() > 0)
+    while bar.value() > 0 and len(talk.turns) == 6:
+        wheel(talk, 1_200)
+    qtbot.waitUntil(lambda: len(talk.turns) == 12)
+    sixth = talk.turns[6]
+    qtbot.waitUntil(lambda: abs(bar.value() - sixth.y()) < 80)
+
+
+def test_opening_a_long_conversation_does_not_hold_up_the_window(talk, fakes):
+    found = messages(fakes, 200)
+    before = time.thread_time()
+    talk.show_messages(found)
+    assert time.thread_time() - before < 0.1
