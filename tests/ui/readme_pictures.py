@@ -26,9 +26,9 @@ from app.ui.window import Window
 
 SIZE = (1440, 900)
 BESIDE = {
-    "Bicycle insurance.txt": "The bicycle is insured against theft from a locked cellar. The excess is 80 euros.",
+    "Bicycle insurance.txt": "The bicycle is insured against theft from a locked cellar. Excess: 80 euros.",
     "Kitchen manual.md": "# Oven\n\nLet the oven cool before it is cleaned.\n\n# Hob\n\nUse no steel wool.",
-    "House rules.md": "# Quiet hours\n\nFrom 22 to 6 o'clock. Bicycles stand in the cellar, not in the stairwell.",
+    "House rules.md": "# Quiet hours\n\nFrom 22 to 6 o'clock. Bicycles stand in the cellar.",
 }
 EARLIER = ("May I keep a cat?", "How much is the deposit?")
 QUESTIONS = ("How long is the notice period?", "Who pays for small repairs?")

@@ -38,14 +38,17 @@ sys.modules["fakes"] = fakes
 _spec.loader.exec_module(fakes)
 
 QUESTION = "How long is the notice period, and when does it start?"
+FIRST = (
+    "Either party may end the lease with **three months’ notice**, given in writing by the third"
+    " working day of a month."
+)
 TEXT = (
-    "Either party may end the lease with **three months’ notice**, given in writing by the third working day of a"
-    " month. The period then runs to the end of the second month after that.\n\nFor the garage there is a separate"
-    " agreement with a notice period of **one month**. Notice by e-mail is usually accepted."
+    f"{FIRST} The period then runs to the end of the second month after that.\n\nFor the garage there is a"
+    " separate agreement with a notice period of **one month**. Notice by e-mail is usually accepted."
 )
 MARKS = (
     (
-        "Either party may end the lease with **three months’ notice**, given in writing by the third working day of a month.",
+        FIRST,
         1,
     ),
     ("The period then runs to the end of the second month after that.", 1),
@@ -246,7 +249,8 @@ def failed(scene: Scene) -> None:
         [],
         failure=Problem(
             "context_overflow",
-            "The question needs 3,912 tokens; this model holds 2,048. Shorten it, or choose a model with a longer context.",
+            "The question needs 3,912 tokens; this model holds 2,048. Shorten it, or choose a model with a"
+            " longer context.",
         ),
     )
     scene.start()
@@ -331,7 +335,10 @@ def many(scene: Scene) -> None:
 def right_to_left(scene: Scene) -> None:
     document = fakes.a_document("عقد الإيجار.pdf")
     scene.client.put(document, fakes.a_document("חוזה שכירות.pdf"))
-    text = "يجوز لأي من الطرفين إنهاء العقد بإشعار مدته **ثلاثة أشهر**. يبدأ الإشعار في أول الشهر. Notice (English) stays left to right."
+    text = (
+        "يجوز لأي من الطرفين إنهاء العقد بإشعار مدته **ثلاثة أشهر**. يبدأ الإشعار في أول الشهر."
+        " Notice (English) stays left to right."
+    )
     marks = (
         ("يجوز لأي من الطرفين إنهاء العقد بإشعار مدته **ثلاثة أشهر**.", 1),
         ("يبدأ الإشعار في أول الشهر.", None),
@@ -417,8 +424,9 @@ ABOVE = {"settings", "model_menu", "scope_menu", "document_menu", "confirm_remov
 STATES: dict[str, Callable[[Scene], None]] = {
     state.__name__: state
     for state in (
-        first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found, dragging,
-        indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu, scope_menu,
+        first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found,
+        dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
+        scope_menu,
         document_menu,
         failed_document, keyboard, confirm_removal, file_dialog,
     )
@@ -448,10 +456,7 @@ def main() -> None:
         scale = float(rest[0]) if rest else 1.0
         with scene_of(app, choice, (wide, tall), scale) as scene:
             STATES[name](scene)
-            if name in ABOVE:
-                picture = scene.window.screen().grabWindow(0)
-            else:
-                picture = scene.window.grab()
+            picture = scene.window.screen().grabWindow(0) if name in ABOVE else scene.window.grab()
             file = folder / f"{name}-{choice}-{size}{'-' + rest[0] if rest else ''}.png"
             picture.save(str(file))
             print(file)
