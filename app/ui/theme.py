@@ -11,7 +11,16 @@ from enum import IntEnum
 from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QImage, QPainter, QPalette
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontDatabase,
+    QGuiApplication,
+    QImage,
+    QPainter,
+    QPalette,
+    QTextCharFormat,
+)
 from PySide6.QtWidgets import QApplication, QStyleFactory, QToolTip
 
 from app.paths import resource
@@ -166,11 +175,13 @@ class Size(IntEnum):
     NARROW = 900
 
 
+# The light face is asked for by its own family name: a font that steps in for another script would
+# otherwise be looked for among light ones, which few scripts have.
 _LIGHTER = {
-    QFont.Weight.Normal: QFont.Weight.Light,
-    QFont.Weight.Medium: QFont.Weight.Normal,
-    QFont.Weight.DemiBold: QFont.Weight.Medium,
-    QFont.Weight.Bold: QFont.Weight.DemiBold,
+    QFont.Weight.Normal: ("Inter Light", QFont.Weight.Normal),
+    QFont.Weight.Medium: (FAMILY, QFont.Weight.Normal),
+    QFont.Weight.DemiBold: (FAMILY, QFont.Weight.Medium),
+    QFont.Weight.Bold: (FAMILY, QFont.Weight.DemiBold),
 }
 LEAST_SCALE, MOST_SCALE = 0.8, 2.0
 
@@ -248,9 +259,10 @@ class Theme(QObject):
         return QFont(self._fonts[role])
 
     def _made(self, face: Face) -> QFont:
-        font = QFont(MONO if face.mono else FAMILY)
+        family, weight = self.face(face.weight)
+        font = QFont(MONO if face.mono else family)
         font.setPixelSize(round(face.size * self._scale))
-        font.setWeight(self.weight(face.weight))
+        font.setWeight(weight)
         font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
         font.setFeature(QFont.Tag("tnum"), 1)
         if face.mono:
@@ -258,9 +270,17 @@ class Theme(QObject):
             font.setFeature(QFont.Tag("calt"), 0)
         return font
 
-    def weight(self, designed: QFont.Weight) -> QFont.Weight:
-        """The weight that looks as designed in the scheme in force (see `_swells`)."""
-        return _LIGHTER.get(designed, designed) if self.dark and self._swells else designed
+    def face(self, designed: QFont.Weight) -> tuple[str, QFont.Weight]:
+        """The family and weight that look as designed in the scheme in force (see `_swells`)."""
+        if self.dark and self._swells and designed in _LIGHTER:
+            return _LIGHTER[designed]
+        return FAMILY, designed
+
+    def embolden(self, style: QTextCharFormat) -> None:
+        """Give words of a text document the weight of emphasis."""
+        family, weight = self.face(QFont.Weight.DemiBold)
+        style.setFontFamilies([family])
+        style.setFontWeight(weight)
 
     def line(self, role: str) -> int:
         """The line height of a role in logical pixels, at the text size in force."""

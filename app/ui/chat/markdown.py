@@ -13,7 +13,6 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from PySide6.QtGui import (
-    QFont,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
@@ -33,7 +32,7 @@ from app.ui.chat.marks import (
     woven,
 )
 from app.ui.chat.tables import enter_cell, insert_table, rows_of
-from app.ui.theme import FAMILY, MONO, Space, Theme
+from app.ui.theme import MONO, Space, Theme
 
 CODE_BLOCK = QTextFormat.Property.UserProperty + 11
 QUOTE_BLOCK = QTextFormat.Property.UserProperty + 12
@@ -214,7 +213,7 @@ class _Writing:
             now = QTextCharFormat(styles[-1])
             match token.type:
                 case "strong_open":
-                    now.setFontWeight(self._theme.weight(QFont.Weight.DemiBold))
+                    self._theme.embolden(now)
                     styles.append(now)
                 case "em_open":
                     now.setFontItalic(True)
@@ -304,9 +303,12 @@ class _Writing:
             for column, cell in enumerate(cells):
                 self._cursor, style = enter_cell(table, row, column, self._theme)
                 self._inline(cell.children or [], style)
+        # The line that a table is always followed by keeps the distance to what comes next.
         self._cursor.setPosition(table.lastPosition() + 1)
-        self._cursor.setBlockFormat(thin)
-        self._fresh = True
+        after = QTextBlockFormat(thin)
+        after.setBottomMargin(Space.MEDIUM)
+        self._cursor.setBlockFormat(after)
+        self._fresh = False
 
     def _start_block(self, shape: QTextBlockFormat, style: QTextCharFormat) -> None:
         if self._fresh:
@@ -329,8 +331,7 @@ class _Writing:
 
     def _heading(self, level: int) -> QTextCharFormat:
         style = self._plain()
-        style.setFontFamilies([FAMILY])
-        style.setFontWeight(self._theme.weight(QFont.Weight.DemiBold))
+        self._theme.embolden(style)
         if level <= 2:
             style.setProperty(int(QTextFormat.Property.FontPixelSize), self._theme.px(16))
         return style

@@ -2,7 +2,6 @@
 
 from markdown_it.token import Token
 from PySide6.QtGui import (
-    QFont,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
@@ -12,7 +11,7 @@ from PySide6.QtGui import (
     QTextTableFormat,
 )
 
-from app.ui.theme import Space, Theme
+from app.ui.theme import Theme
 
 _FIXED = int(QTextBlockFormat.LineHeightTypes.FixedHeight.value)
 
@@ -38,7 +37,6 @@ def insert_table(cursor: QTextCursor, rows: int, columns: int, theme: Theme) -> 
     shape.setCellPadding(0)
     shape.setCellSpacing(0)
     shape.setHeaderRowCount(1)
-    shape.setBottomMargin(Space.MEDIUM)
     return cursor.insertTable(rows, columns, shape)
 
 
@@ -48,7 +46,7 @@ def enter_cell(table: QTextTable, row: int, column: int, theme: Theme) -> tuple[
     style.setFont(theme.font("control"))
     style.setForeground(theme.colour("ink"))
     if row == 0:
-        style.setFontWeight(theme.weight(QFont.Weight.DemiBold))
+        theme.embolden(style)
     place = table.cellAt(row, column)
     room = QTextTableCellFormat()
     room.setLeftPadding(10)
