@@ -76,14 +76,14 @@ class Ask(QObject):
             self.failed.emit(event.problem, event.trace_id, event.message)
 
     def broke(self, problem: Problem | None) -> None:
-        """The stream is over without a last event: it was cancelled (None) or it broke."""
-        if self._ended:
-            return
-        self._ended = True
-        if problem is None:
-            self.finished.emit(None)
-        else:
-            self.failed.emit(problem, "", None)
+        """The stream is over; without a last event, it was cancelled (None) or it broke."""
+        if not self._ended:
+            self._ended = True
+            if problem is None:
+                self.finished.emit(None)
+            else:
+                self.failed.emit(problem, "", None)
+        self.deleteLater()
 
     def _cancel(self) -> None:
         if not self._ended and self._future is not None:

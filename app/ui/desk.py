@@ -249,7 +249,7 @@ class FindBox(QLineEdit):
         self._theme = theme
         self.setPlaceholderText("Find anything")
         self.setAccessibleName("Find conversations, documents and passages")
-        self.setClearButtonEnabled(False)
+        self.setAcceptDrops(False)
         self._restyle()
         theme.changed.connect(self._restyle)
 

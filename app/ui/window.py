@@ -124,7 +124,7 @@ class Window(QMainWindow):
         shelf.refused.connect(self.banner.show_notice)
         bridge.document_changed.connect(reader.document_changed)
         bridge.document_removed.connect(reader.document_removed)
-        self.history.renamed.connect(room.renamed)
+        self.history.changed.connect(room.changed)
         self.history.deleted.connect(room.closed_elsewhere)
         bridge.model_changed.connect(self.chip.show_model)
         bridge.notice.connect(lambda problem: self.banner.show_notice(problem.message))

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRectF, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
 
@@ -451,6 +451,39 @@ class LoopThread:
 def fakes() -> ModuleType:
     """What stands in this file: a_document, a_source, answering, ..."""
     return sys.modules[__name__]
+
+
+class Heartbeat(QObject):
+    """The longest time between two turns of the GUI thread's loop.
+
+    On a machine with more to do than cores, a thread waits for its turn, and the clock on the
+    wall measures the others. There the time that this thread was at work is taken.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        crowded = os.getloadavg()[0] > (os.cpu_count() or 1)
+        self._clock = time.thread_time if crowded else time.perf_counter
+        self.gaps: list[float] = []
+        self._last = self._clock()
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._beat)
+        self._timer.start(5)
+
+    def _beat(self) -> None:
+        now = self._clock()
+        self.gaps.append(now - self._last)
+        self._last = now
+
+    @property
+    def longest(self) -> float:
+        return max(self.gaps, default=0.0)
+
+
+@pytest.fixture
+def heartbeat() -> type[Heartbeat]:
+    """Begin to measure with `heartbeat()`, then look at `longest`, in seconds."""
+    return Heartbeat
 
 
 @pytest.fixture

@@ -1,42 +1,13 @@
 import asyncio
-import os
-import time
 
 import pytest
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
 from app.errors import ConnectionLostError, NotFoundError
 from app.events import Delta, DocumentChanged, DocumentRemoved, Finished, Retrieved
 from app.records import Conversation, Message, Problem
 
 LONGEST_GAP_S = 0.1
-
-
-class Heartbeat(QObject):
-    """The longest time between two turns of the GUI thread's loop.
-
-    On a machine with more to do than cores, a thread waits for its turn, and the clock on the
-    wall measures the others. There the time that this thread was at work is taken.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        crowded = os.getloadavg()[0] > (os.cpu_count() or 1)
-        self._clock = time.thread_time if crowded else time.perf_counter
-        self.gaps: list[float] = []
-        self._last = self._clock()
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._beat)
-        self._timer.start(5)
-
-    def _beat(self) -> None:
-        now = self._clock()
-        self.gaps.append(now - self._last)
-        self._last = now
-
-    @property
-    def longest(self) -> float:
-        return max(self.gaps, default=0.0)
 
 
 def test_a_result_arrives_on_the_gui_thread(qtbot, bridge, client):
@@ -108,16 +79,16 @@ def test_pieces_of_an_answer_merge_while_they_wait(qtbot, bridge, client, fakes)
     assert len(texts) < 200
 
 
-def test_the_loop_stays_alive_while_2_000_pieces_arrive_in_a_turn(qtbot, window, client, fakes):
+def test_the_loop_stays_alive_while_2_000_pieces_arrive_in_a_turn(qtbot, window, client, fakes, heartbeat):
     text = [f"word{number} " + ("\n\n" if number % 40 == 39 else "") for number in range(2_000)]
     client.script = fakes.answering(text)
-    heart = Heartbeat()
+    heart = heartbeat()
     window.room.ask("Say it.")
     qtbot.waitUntil(lambda: window.room.talk.turns[0].state == "complete", timeout=30_000)
     assert heart.longest < LONGEST_GAP_S
 
 
-def test_the_loop_stays_alive_while_document_events_pour_in(qtbot, window, client, loop, fakes):
+def test_the_loop_stays_alive_while_document_events_pour_in(qtbot, window, client, loop, fakes, heartbeat):
     documents = [fakes.a_document(f"Volume {n}.pdf", status="reading", pages=300) for n in range(300)]
     client.put(*documents)
 
@@ -128,7 +99,7 @@ def test_the_loop_stays_alive_while_document_events_pour_in(qtbot, window, clien
             await asyncio.sleep(0.01)
         client.publish(DocumentChanged(fakes.a_document("The last one.pdf")))
 
-    heart = Heartbeat()
+    heart = heartbeat()
     loop.submit(pour())
     model = window.shelf.model
     qtbot.waitUntil(lambda: any(d.name == "The last one.pdf" for d in model.documents()), timeout=30_000)

@@ -70,6 +70,10 @@ class TestDropping:
         assert window.banner.text.words == "b.zip: Carrel cannot read this kind of file."
         assert window.shelf.model.rowCount() == 1
 
+    def test_nothing_inside_the_window_takes_a_drop_for_itself(self, window):
+        takers = [widget for widget in window.findChildren(QWidget) if widget.acceptDrops()]
+        assert takers == []
+
 
 class TestFirstStart:
     def test_an_empty_desk_offers_the_sample_and_a_place_to_drop(self, qtbot, window):
@@ -288,8 +292,10 @@ class TestShape:
         window.shelf.fetch()
         qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         try:
-            QApplication.processEvents()
-            assert window.desk.mapTo(window, QPoint(0, 0)).x() > window.middle.mapTo(window, QPoint(0, 0)).x()
+            left = QPoint(0, 0)
+            qtbot.waitUntil(
+                lambda: window.desk.mapTo(window, left).x() > window.middle.mapTo(window, left).x()
+            )
             assert not window.grab().isNull()
         finally:
             qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)

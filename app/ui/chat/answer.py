@@ -51,6 +51,7 @@ class AnswerView(QTextEdit):
         self._least_height = 0
         self._stop: Stop | None = None
         self.setReadOnly(True)
+        self.setAcceptDrops(False)
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QTextEdit.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

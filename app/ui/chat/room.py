@@ -95,10 +95,16 @@ class ChatRoom(QWidget):
         if self.conversation is not None and self.conversation.id == conversation_id:
             self.new_question()
 
-    def renamed(self, conversation: Conversation) -> None:
-        if self.conversation is not None and self.conversation.id == conversation.id:
-            self.conversation = conversation
-            self.titled.emit(conversation)
+    def changed(self, conversation: Conversation) -> None:
+        """A conversation has another title, or new messages."""
+        if self.conversation is None or self.conversation.id != conversation.id:
+            return
+        self.conversation = conversation
+        self.titled.emit(conversation)
+        if self._ask is None and self.talk.turns and self.talk.turns[-1].state == "running":
+            # It was left while it was being written, and came back to: read it again.
+            work = self._bridge.client.conversation(conversation.id)
+            self._bridge.request(work, self._refresh, lambda _: None, owner=self)
 
     def set_scope(self, ids: list[str] | None, names: list[str]) -> None:
         """Ask only these documents; None: all."""
@@ -162,6 +168,13 @@ class ChatRoom(QWidget):
         self.titled.emit(detail.conversation)
         self.left.emit()
 
+    def _refresh(self, detail: ConversationDetail) -> None:
+        if self.conversation is None or self.conversation.id != detail.conversation.id or self._ask:
+            return
+        last = detail.messages[-1] if detail.messages else None
+        if last is not None and last.role == "assistant" and self.talk.turns[-1].answer_id == last.id:
+            self.talk.turns[-1].show_message(last)
+
     def _leave(self) -> None:
         """Stop listening to the answer on its way; it goes on and is stored."""
         if self._ask is not None:
@@ -196,7 +209,6 @@ class ChatRoom(QWidget):
         if ask is self._ask:
             self._ask = None
             self.composer.set_running(False)
-        ask.deleteLater()
 
     def _retry(self, question: str) -> None:
         if self._ask is not None:

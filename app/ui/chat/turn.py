@@ -21,6 +21,7 @@ from app.ui.words import Words
 _RESERVED_LINES = 3
 _LONGEST_HEADING = 2_000
 _ENDINGS = {
+    "running": "Still being written…",
     "stopped": "Stopped. What was written so far is kept.",
     "interrupted": "Interrupted: Carrel was closed while this was being written.",
 }

@@ -14,11 +14,11 @@ class History(QObject):
     """The conversations and what can be done with them.
 
     Signals:
-        renamed: the Conversation under its new title.
+        changed: the Conversation, with another title or new messages.
         deleted: its id.
     """
 
-    renamed = Signal(object)
+    changed = Signal(object)
     deleted = Signal(str)
 
     def __init__(self, theme: Theme, bridge: Bridge, parent: QWidget) -> None:
@@ -65,7 +65,7 @@ class History(QObject):
 
     def _take(self, conversation: Conversation) -> None:
         self.model.put(conversation)
-        self.renamed.emit(conversation)
+        self.changed.emit(conversation)
 
     def _gone(self, key: str) -> None:
         self.model.remove(key)

@@ -3,6 +3,7 @@ import asyncio
 from app.errors import ContextOverflowError, ReportedError
 from app.events import ConversationChanged
 from app.records import Problem
+from app.ui.asking import Ask
 
 TEXT = "Notice is three months. Nobody knows why."
 
@@ -97,6 +98,35 @@ def test_another_conversation_can_be_opened_while_an_answer_is_on_its_way(qtbot,
     assert not window.room.composer.running
     window.room.ask("One more?")
     assert len(window.room.talk.turns) == 2
+
+
+def test_an_answer_that_was_left_is_read_again_when_it_is_done(qtbot, window, client, fakes):
+    talk = client.talk("Slow", ("Slow?", lambda q: fakes.an_answer(q, "Half", state="running")))
+    window.history.fetch()
+    qtbot.waitUntil(lambda: window.history.model.conversation(talk.id) is not None)
+    window.desk.conversation_opened.emit(talk.id)
+    qtbot.waitUntil(lambda: bool(window.room.talk.turns))
+    turn = window.room.talk.turns[0]
+    assert turn.ending.words == "Still being written…"
+    detail = client.held_conversations[talk.id]
+    whole = fakes.dataclasses.replace(detail.messages[1], text="Half and whole.", state="complete")
+    client.held_conversations[talk.id] = fakes.dataclasses.replace(
+        detail, messages=(detail.messages[0], whole)
+    )
+    client.publish(ConversationChanged(talk))
+    qtbot.waitUntil(lambda: turn.answer.markdown == "Half and whole.")
+    assert not turn.ending.isVisibleTo(turn)
+
+
+def test_an_answer_that_is_left_goes_on_and_leaves_nothing_behind(qtbot, window, client, fakes):
+    gate = asyncio.Event()
+    client.script = a_script(fakes, before_end=gate.wait)
+    window.room.ask("How long?")
+    qtbot.waitUntil(lambda: bool(window.room.talk.turns[0].answer.markdown))
+    window.new_question()
+    assert client.stopped == []
+    client.loop.call_soon_threadsafe(gate.set)
+    qtbot.waitUntil(lambda: window.bridge.findChild(Ask) is None)
 
 
 def test_the_scope_goes_with_the_question(qtbot, window, client, fakes):
