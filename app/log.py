@@ -5,6 +5,7 @@ never are (log their ids, counts and times instead).
 """
 
 import contextvars
+import copy
 import json
 import logging
 import logging.handlers
@@ -38,6 +39,15 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class OneLine(logging.Formatter):
+    """For a person's terminal: what went wrong, without the traceback (the file has it)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = copy.copy(record)
+        line.exc_info = line.exc_text = line.stack_info = None
+        return super().format(line)
+
+
 def configure(folder: Path | None, *, verbose: bool = False) -> None:
     """Send the program's log to `folder`/carrel.log and warnings (all, if verbose) to stderr."""
     root = logging.getLogger("app")
@@ -48,7 +58,7 @@ def configure(folder: Path | None, *, verbose: bool = False) -> None:
     root.propagate = False
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(logging.DEBUG if verbose else logging.ERROR)
-    shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    shown.setFormatter((logging.Formatter if verbose else OneLine)("%(levelname)s %(name)s: %(message)s"))
     root.addHandler(shown)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

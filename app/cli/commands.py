@@ -1,7 +1,6 @@
 """The command `carrel`: all its commands, and how a run of it ends."""
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from app.cli.documents import add, documents
 from app.cli.interruption import STOPPED, Interruption
 from app.cli.models import models
 from app.cli.options import Attempt, Group, run_of
-from app.cli.output import Output
+from app.cli.output import Output, forget_stdout
 from app.cli.program import Program
 from app.cli.search import search
 from app.cli.serve import serve, token
@@ -73,7 +72,6 @@ def _once(line: list[str], attempt: Attempt) -> int:
     output = Output(as_json="--json" in line)
     try:
         code = carrel.main(line, prog_name="carrel", standalone_mode=False, obj=attempt)
-        sys.stdout.flush()
     except click.ClickException as error:
         if not output.as_json:
             error.show()
@@ -84,7 +82,7 @@ def _once(line: list[str], attempt: Attempt) -> int:
         output.remark("Stopped.")
         return STOPPED
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
         return 1
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else 1
@@ -100,9 +98,3 @@ def _once(line: list[str], attempt: Attempt) -> int:
 def _show(context: click.Context) -> int:
     run = run_of(context)
     return run.program.window(run.profile, model=run.model, verbose=run.verbose)
-
-
-def _forget_stdout() -> None:
-    """Point stdout nowhere, so that nothing complains when it is flushed at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)

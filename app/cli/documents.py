@@ -53,8 +53,7 @@ def documents(context: click.Context) -> int | None:
     with run.open() as desk:
         found = desk.run(desk.client.documents())
     run.output.data({"documents": found})
-    if not run.output.as_json:
-        _table(found, run.output)
+    _table(found, run.output)
     return 0
 
 
@@ -140,7 +139,7 @@ def _table(found: Sequence[Document], output: Output) -> None:
             str(document.passages),
             size(document.size),
         )
-    output.page.print(table)
+    output.table(table)
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,6 +4,8 @@ Text that came from documents, models or file names may hold terminal control se
 it goes through `plain` first.
 """
 
+import contextlib
+import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,10 +13,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from app.errors import StorageError
 from app.records import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _WIDTH_IN_A_PIPE = 200
 
@@ -34,7 +38,7 @@ class Output:
         """stderr, for progress and remarks."""
         from rich.console import Console  # noqa: PLC0415 - 90 ms that `--help` can do without
 
-        width = None if sys.stderr.isatty() else _WIDTH_IN_A_PIPE
+        width = None if sys.stderr is not None and sys.stderr.isatty() else _WIDTH_IN_A_PIPE
         return Console(stderr=True, width=width, highlight=False, markup=False)
 
     @cached_property
@@ -42,24 +46,26 @@ class Output:
         """stdout, for tables; never narrower than its content in a pipe."""
         from rich.console import Console  # noqa: PLC0415 - as above
 
-        width = None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE
+        width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDTH_IN_A_PIPE
         return Console(width=width, highlight=False, markup=False)
 
     def data(self, value: object) -> None:
         """One JSON value on its own line; nothing unless --json was given."""
         if self.as_json:
-            self.used = True
-            click.echo(msgspec.json.encode(value).decode())
-            sys.stdout.flush()
+            self._write(msgspec.json.encode(value).decode() + "\n")
 
     def text(self, text: str = "", *, end: str = "\n", dim: bool = False) -> None:
         """Text for a person; nothing if --json was given."""
         if not self.as_json:
-            self.used = True
             clean = plain(text)
-            click.echo(click.style(clean, dim=True) if dim else clean, nl=False)
-            click.echo(end, nl=False)
-            sys.stdout.flush()
+            self._write((click.style(clean, dim=True) if dim else clean) + end)
+
+    def table(self, table: "Table") -> None:
+        """A table for a person; nothing if --json was given."""
+        if not self.as_json:
+            with self.page.capture() as capture:
+                self.page.print(table)
+            self._write(capture.get())
 
     def remark(self, text: str) -> None:
         """A line on stderr."""
@@ -69,7 +75,33 @@ class Output:
         """Why the command failed: a sentence and its code, and the JSON error object."""
         self.remark(f"{problem.message} [{problem.code}]")
         error = {"code": problem.code, "message": problem.message}
-        self.data({"error": error | ({"trace_id": trace_id} if trace_id else {})})
+        with contextlib.suppress(StorageError):  # that stdout cannot be written may be the problem
+            self.data({"error": error | ({"trace_id": trace_id} if trace_id else {})})
+
+    def _write(self, text: str) -> None:
+        """Write to stdout, at once.
+
+        Raises:
+            StorageError: it cannot be written.
+            BrokenPipeError: nobody reads it any more.
+        """
+        self.used = True
+        try:
+            click.echo(text, nl=False)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            forget_stdout()
+            raise StorageError(f"The output could not be written: {error.strerror}.") from error
+
+
+def forget_stdout() -> None:
+    """Point stdout nowhere, so that nothing complains when it is flushed at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def plain(text: str) -> str:

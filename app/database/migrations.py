@@ -17,6 +17,9 @@ def apply(db: sqlite_utils.Database) -> None:
     for name, step in STEPS:
         steps(name=name)(step)
     if steps.pending(db):
+        # Before the first table: a disk that fills up over the first step must not leave a file
+        # that looks like another program's at the next start.
+        db.execute(f"PRAGMA application_id={APPLICATION}")
         steps.apply(db)
 
 

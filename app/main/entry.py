@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app import log
 from app.paths import Profile
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def main() -> int:
     multiprocessing.freeze_support()
     from app.cli import commands  # noqa: PLC0415 - see the module's docstring
 
+    log.configure(None)
     code = commands.run(Carrel())
     if threading.active_count() > 1:
         # Something native still runs; taking the interpreter down under it could crash.

@@ -166,8 +166,16 @@ class TestLibrary:
         delegate = window.desk.library.itemDelegate()
         paint = type(delegate).paint
         monkeypatch.setattr(type(delegate), "paint", lambda *a: (painted.append(1), paint(*a)))
-        window.desk.library.viewport().grab()
-        assert 0 < len(painted) < 60
+        view = window.desk.library
+        qtbot.waitUntil(lambda: view.visualRect(view.model().index(0, 0)).isValid() and view.height() > 60)
+
+        def painted_at_once() -> int:
+            painted.clear()
+            view.viewport().grab()
+            return len(painted)
+
+        qtbot.waitUntil(lambda: painted_at_once() > 0)
+        assert painted_at_once() < 60
 
     def test_find_filters_both_lists(self, qtbot, window, client, fakes):
         client.put(fakes.a_document("Lease.pdf"), fakes.a_document("Pumps.pdf"))
