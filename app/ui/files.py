@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileInfo, QSize, Qt
 from PySide6.QtGui import QAbstractFileIconProvider, QIcon
-from PySide6.QtWidgets import QFileDialog, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QPushButton, QToolButton, QTreeView, QWidget
 
 from app.ui.icons import icon
 from app.ui.theme import Size, Space, Theme
@@ -35,12 +35,15 @@ def choose_files(
     several: bool,
 ) -> QFileDialog:
     """Let the user pick files; `then` is called with their paths."""
-    dialog = QFileDialog(parent, title, folder or str(Path.home()), filters)
+    dialog = QFileDialog(parent, title)
+    provider = _Icons(theme)
+    # Before the folder: what is listed keeps the icon it was listed with.
+    dialog.setIconProvider(provider)
+    dialog.setDirectory(folder or str(Path.home()))
+    dialog.setNameFilters(filters.split(";;"))
     mode = QFileDialog.FileMode.ExistingFiles if several else QFileDialog.FileMode.ExistingFile
     dialog.setFileMode(mode)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    provider = _Icons(theme)
-    dialog.setIconProvider(provider)
     # The dialog does not keep its provider.
     dialog.destroyed.connect(provider.forget)
     dialog.filesSelected.connect(lambda paths: then(list(paths)))
@@ -58,6 +61,9 @@ def _dress(dialog: QFileDialog, theme: Theme) -> None:
         if name := _TOOLS.get(tool.objectName()):
             tool.setIcon(icon(name, theme.colour("ink2")))
             tool.setIconSize(QSize(Size.ICON, Size.ICON))
+    for table in dialog.findChildren(QTreeView):
+        table.header().setStretchLastSection(True)
+    dialog.setSizeGripEnabled(False)
     if (layout := dialog.layout()) is not None:
         layout.setContentsMargins(Space.LARGE, Space.LARGE, Space.LARGE, Space.LARGE)
         layout.setSpacing(Space.SMALL)

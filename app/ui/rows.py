@@ -48,9 +48,10 @@ class Part(IntEnum):
 class RowDelegate(QStyledItemDelegate):
     """Draws one row: icon, title, small text, a bar under it while there is progress."""
 
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
+    def __init__(self, theme: Theme, parent: QWidget, elide: Qt.TextElideMode) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._elide = elide
         self.open_key: str | None = None
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
@@ -110,9 +111,8 @@ class RowDelegate(QStyledItemDelegate):
             right -= wide + Space.SMALL
         painter.setFont(theme.font("control"))
         title = str(index.data(Qt.ItemDataRole.DisplayRole))
-        line_of_text(
-            painter, placed(QRectF(left, room.top(), right - left, room.height())), title, theme.colour("ink")
-        )
+        at = placed(QRectF(left, room.top(), right - left, room.height()))
+        line_of_text(painter, at, title, theme.colour("ink"), elide=self._elide)
         progress = index.data(Part.PROGRESS)
         if progress is not None:
             bar = placed(QRectF(left, room.bottom() - Size.PROGRESS, room.right() - left, Size.PROGRESS))
@@ -136,7 +136,9 @@ class RowList(QListView):
     def __init__(self, theme: Theme, name: str, model: QAbstractItemModel, *, several: bool = False) -> None:
         super().__init__()
         self.ringed = False
-        self._delegate = RowDelegate(theme, self)
+        # Of a file's name the end counts as well; of a question the beginning.
+        elide = Qt.TextElideMode.ElideMiddle if several else Qt.TextElideMode.ElideRight
+        self._delegate = RowDelegate(theme, self, elide)
         self.setItemDelegate(self._delegate)
         self.setModel(model)
         self.setAccessibleName(name)

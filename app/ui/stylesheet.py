@@ -53,11 +53,13 @@ QDialog QToolButton:hover { background: $hover; }
 QComboBox { background: $sheet; color: $ink; border: 1px solid $line;
     border-radius: ${radius_card}px; padding: 5px 10px; }
 QComboBox:focus { border: 1px solid $accent; }
-QComboBox::drop-down { border: 0; width: 20px; }
+QComboBox::drop-down { border: 0; width: 24px; }
+QComboBox::down-arrow { image: url("$combo"); width: 14px; height: 14px; }
 QComboBox QAbstractItemView { background: $sheet; border: 1px solid $line; selection-background-color: $soft;
     selection-color: $ink; }
 QFileDialog QAbstractItemView { background: $sheet; color: $ink; border: 1px solid $line;
     border-radius: ${radius_card}px; selection-background-color: $soft; selection-color: $ink; }
+QFileDialog QSplitter::handle { background: transparent; }
 QFileDialog QAbstractItemView::item:hover { background: $hover; }
 QHeaderView { background: $desk; border: 0; }
 QHeaderView::section { background: $desk; color: $ink3; border: 0; border-bottom: 1px solid $line;
@@ -66,6 +68,10 @@ QHeaderView::section { background: $desk; color: $ink3; border: 0; border-bottom
 )
 
 
-def stylesheet(colours: dict[str, str], spaces: dict[str, int], radii: dict[str, int]) -> str:
-    """The application's style sheet with every token filled in."""
-    return _SHEET.substitute({**colours, **spaces, **radii})
+def stylesheet(colours: dict[str, str], radii: dict[str, int], combo: str) -> str:
+    """The application's style sheet with every token filled in.
+
+    Args:
+        combo: path of the picture on a combo box, with forward slashes.
+    """
+    return _SHEET.substitute({**colours, **radii, "combo": combo})

@@ -318,8 +318,8 @@ class Theme(QObject):
         self._application.setStyleSheet(
             stylesheet(
                 {field.name: getattr(self._colours, field.name) for field in fields(Colours)},
-                {space.name.lower(): int(space) for space in Space},
                 {f"radius_{radius.name.lower()}": int(radius) for radius in Radius},
+                resource("icons", "combo.svg").as_posix(),
             )
         )
         self.changed.emit()

@@ -170,7 +170,7 @@ class TestLibrary:
                 super().paint(painter, option, index)
 
         view = window.desk.library
-        view.setItemDelegate(Counting(theme, view))
+        view.setItemDelegate(Counting(theme, view, Qt.TextElideMode.ElideRight))
         view.viewport().grab()
         assert 0 < len(painted) < 60
 
