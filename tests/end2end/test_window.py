@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QMimeData, QPointF, Qt, QTimer, QUrl
@@ -26,23 +27,35 @@ class Drive:
     """Shows the window of a profile and does one step after the other as soon as it can.
 
     A step is called every few milliseconds until it returns True. `gaps` holds every time the
-    event loop was away between two beats, in seconds, from the moment `watch` was called.
+    event loop was away between two beats, in seconds, from the moment `watch` was called. `own`
+    is the same without what the thread spent waiting for a processor that others had: a stall of
+    ours shows there however busy the machine is.
     """
 
     def __init__(self, profile) -> None:
         self.profile = profile
         self.gaps: list[float] = []
+        self.own: list[float] = []
         self.steps: list[Callable[[], bool]] = []
         self.shown_after: float | None = None
         self._last: float | None = None
+        self._waited = 0.0
         self._deadline = 0.0
+        self._signalled: list[str] = []
 
     @property
     def window(self) -> Window:
         return next(w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible())
 
+    def connected(self) -> bool:
+        """The gateway answers: everything is imported and open."""
+        if not self._signalled:
+            self._signalled.append("waiting")
+            self.window.bridge.connected.connect(lambda: self._signalled.append("connected"))
+        return "connected" in self._signalled
+
     def watch(self) -> bool:
-        self._last = time.perf_counter()
+        self._last, self._waited = time.perf_counter(), _waited()
         return True
 
     def show(self, *steps: Callable[[], bool], within: float) -> int:
@@ -89,14 +102,24 @@ class Drive:
         if self.shown_after is None:
             self.shown_after = now - begun
         if self._last is not None:
-            self.gaps.append(now - self._last)
+            gap, waited = now - self._last, _waited()
+            self.gaps.append(gap)
+            self.own.append(gap - (waited - self._waited))
         if now > self._deadline:
             self.steps = [self.close]
         if self.steps and self.steps[0]():
             self.steps.pop(0)
         if self._last is not None:
             # What the step itself took is the test's, not the window's.
-            self._last = time.perf_counter()
+            self._last, self._waited = time.perf_counter(), _waited()
+
+
+def _waited() -> float:
+    """Seconds this thread was ready to run and had no processor, where the system tells."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 @pytest.fixture
@@ -128,12 +151,15 @@ def test_a_dropped_pdf_of_300_pages_becomes_ready_and_the_window_never_stalls(dr
         ended[:] = [drive.status_of(name)]
         return ended[0] in ("ready", "failed")
 
-    code = drive.show(drive.watch, drive.drop(three_hundred_pages), read, drive.close, within=240)
+    code = drive.show(
+        drive.connected, drive.watch, drive.drop(three_hundred_pages), read, drive.close, within=240
+    )
 
     assert code == 0
     assert ended == ["ready"]
-    print(f"longest gap {max(drive.gaps) * 1000:.0f} ms of {len(drive.gaps)} beats")
-    assert max(drive.gaps) <= _LONGEST_GAP_S
+    longest, own = max(drive.gaps) * 1000, max(drive.own) * 1000
+    print(f"longest gap {longest:.0f} ms, {own:.0f} ms of it ours, in {len(drive.gaps)} beats")
+    assert max(drive.own) <= _LONGEST_GAP_S
 
 
 def test_the_sample_is_tried_from_the_empty_desk_and_answered_with_its_page(drive, sample):
@@ -175,7 +201,7 @@ def test_a_question_longer_than_the_context_is_refused_in_the_window(drive):
     assert drive.show(drive.watch, ask, refused, drive.close, within=60) == 0
 
     print(f"longest gap {max(drive.gaps) * 1000:.0f} ms")
-    assert max(drive.gaps) < 1
+    assert max(drive.own) < 0.5
     assert "context_overflow" in seen[0][0]
     assert "this model holds" in seen[0][1]
 
