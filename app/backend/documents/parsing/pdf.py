@@ -232,7 +232,12 @@ def _leading(lines: list[_Line]) -> float:
         step = above.last_y - line.y
         if above.size == line.size and 0.8 * line.size < step < 3 * line.size:
             steps[round(step * 2) / 2] += 1
-    return steps.most_common(1)[0][0] if steps else 0.0
+    if not steps:
+        return 0.0
+    # On a page of short paragraphs the gap between them is the commonest step: of those that are
+    # about as common, the smallest is the one within a paragraph.
+    common = steps.most_common(1)[0][1] / 2
+    return min(step for step, count in steps.items() if count >= common)
 
 
 def _apart(above: _Line, line: _Line, leading: float) -> bool:

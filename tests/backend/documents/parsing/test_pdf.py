@@ -170,3 +170,9 @@ def test_a_text_that_is_bold_throughout_has_no_headings(tmp_path):
     (page,) = read(drawn(tmp_path / "a.pdf", *lines, font="Helvetica-Bold"))
 
     assert page.headings == ()
+
+
+def test_headings_are_seen_on_a_page_of_short_paragraphs(sample):
+    last = read(sample.document)[3]
+
+    assert [heading.title for heading in last.headings][:2] == ["§ 12 Returning the flat", "§ 13 House rules"]
