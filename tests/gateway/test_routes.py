@@ -208,8 +208,10 @@ def test_the_chat_model_can_be_chosen_while_the_program_runs(answering, sample):
 
     chosen = answering.do(answering.client.choose_chat_model(chat.path))
 
+    again, _ = answering.do(answering.client.models())
     assert chosen.loaded
-    assert chosen.sha256 == chat.sha256
+    assert chosen.path == chat.path
+    assert chosen == again
 
 
 def test_the_api_describes_itself(site):
