@@ -10,6 +10,8 @@ from app.records import Problem
 from app.serving import gguf, hardware, llama
 from app.serving.chat_template import ChatTemplate
 from app.serving.generation import ChatMessage, Prompt
+from app.serving.native_context import NativeContext
+from app.serving.native_model import NativeModel
 from app.serving.scheduler import Row
 from app.serving.stop_flag import StopFlag
 
@@ -23,8 +25,8 @@ BATCH = 256
 class ChatModel:
     """The native parts of one chat model. `encode` and `count` are thread-safe, the rest is not."""
 
-    native: llama.NativeModel
-    context: llama.NativeContext
+    native: NativeModel
+    context: NativeContext
     template: ChatTemplate
     stop: StopFlag
     offload: hardware.Offload
@@ -103,7 +105,7 @@ def _load(
     threads: int,
     notice: Problem | None = None,
 ) -> ChatModel:
-    native = llama.NativeModel(path, gpu_layers=offload.layers)
+    native = NativeModel(path, gpu_layers=offload.layers)
     stop = StopFlag()
     try:
         context = _context(native, header, offload, asked=asked_length, threads=threads, stop=stop)
@@ -126,14 +128,14 @@ def _load(
 
 
 def _context(
-    native: llama.NativeModel,
+    native: NativeModel,
     header: gguf.Header,
     offload: hardware.Offload,
     *,
     asked: int,
     threads: int,
     stop: StopFlag,
-) -> llama.NativeContext:
+) -> NativeContext:
     """Allocate the context, halving a length nobody asked for until it fits."""
     memory = hardware.memory_available()
     if offload.layers:
@@ -149,7 +151,7 @@ def _context(
     )
     while True:
         try:
-            return llama.NativeContext(
+            return NativeContext(
                 native,
                 length=length,
                 batch=min(BATCH, length),
@@ -162,7 +164,7 @@ def _context(
             length = max(hardware.SHORTEST_CONTEXT, length // 2)
 
 
-def _try_out(native: llama.NativeModel, context: llama.NativeContext, path: Path) -> None:
+def _try_out(native: NativeModel, context: NativeContext, path: Path) -> None:
     """Compute one token: a model that cannot is known now, and its weights are warm."""
     if native.encodes or not native.decodes or not context.remembers:
         raise ModelFileError(f"{path.name} turns texts into vectors; it cannot answer questions.")

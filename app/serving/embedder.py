@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from app.errors import AppError, BusyError, ContextOverflowError, ModelError, ModelFileError
 from app.records import Model
-from app.serving import catalogue, gguf, hardware, llama
+from app.serving import catalogue, gguf, hardware
 from app.serving.chat_model import utf8
+from app.serving.native_context import NativeContext
+from app.serving.native_model import NativeModel
 
 _log = logging.getLogger(__name__)
 
@@ -48,8 +50,8 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    native: llama.NativeModel
-    contexts: tuple[llama.NativeContext, ...]  # one a thread
+    native: NativeModel
+    contexts: tuple[NativeContext, ...]  # one a thread
     after: int  # tokens the model wants after a text
     framing: int  # tokens it wants around a text in all
 
@@ -204,7 +206,7 @@ class Embedder:
 
     # From here on: the embedder's threads.
 
-    def _run(self, context: llama.NativeContext) -> None:
+    def _run(self, context: NativeContext) -> None:
         while (taken := self._take()) is not None:
             job, place = taken
             try:
@@ -254,7 +256,7 @@ class Embedder:
         else:
             job.done.set_result(result)
 
-    def _vector(self, context: llama.NativeContext, text: str, *, may_cut: bool) -> Vectors:
+    def _vector(self, context: NativeContext, text: str, *, may_cut: bool) -> Vectors:
         parts = self._loaded
         tokens = parts.native.tokenize(utf8(text), framed=True)
         room = context.length
@@ -272,13 +274,11 @@ class Embedder:
 def _load(path: Path, threads: int) -> _Loaded:
     header = gguf.read_header(path)
     positions = min(header.number("context_length") or LONGEST_PASSAGE, _MOST_POSITIONS)
-    native = llama.NativeModel(path)
-    contexts: list[llama.NativeContext] = []
+    native = NativeModel(path)
+    contexts: list[NativeContext] = []
     try:
         for _ in range(threads or min(hardware.cores(), _MOST_THREADS)):
-            contexts.append(
-                llama.NativeContext(native, length=positions, batch=positions, threads=1, pooled=True)
-            )
+            contexts.append(NativeContext(native, length=positions, batch=positions, threads=1, pooled=True))
         plain, framed = native.tokenize(b"a"), native.tokenize(b"a", framed=True)
         before = next((at for at in range(len(framed)) if framed[at : at + len(plain)] == plain), 0)
         _try_out(contexts[0], framed, path)
@@ -290,7 +290,7 @@ def _load(path: Path, threads: int) -> _Loaded:
     return _Loaded(native, tuple(contexts), len(framed) - before - len(plain), len(framed) - len(plain))
 
 
-def _try_out(context: llama.NativeContext, tokens: Sequence[int], path: Path) -> None:
+def _try_out(context: NativeContext, tokens: Sequence[int], path: Path) -> None:
     try:
         context.embed(tokens)
     except ModelError as error:

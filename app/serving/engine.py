@@ -28,6 +28,7 @@ from app.records import Model, Problem
 from app.serving import catalogue, chat_model, llama, sampler
 from app.serving.generation import ChatMessage, End, EndReason, Generation, Piece, Prompt
 from app.serving.kv_cache import KvCache
+from app.serving.native_sampler import NativeSampler
 from app.serving.outbox import Outbox
 from app.serving.scheduler import Plan, Scheduler
 from app.serving.sequence import Sequence
@@ -73,7 +74,7 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._scheduler: Scheduler
         self._cache: KvCache
-        self._samplers: dict[Sequence, llama.NativeSampler] = {}
+        self._samplers: dict[Sequence, NativeSampler] = {}
         self._failures = 0
         # Shared between threads, under the condition's lock:
         self._changed = threading.Condition()

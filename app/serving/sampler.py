@@ -5,7 +5,8 @@ import secrets
 
 from app.errors import InvalidRequestError
 from app.serving.generation import Sampling
-from app.serving.llama import NativeModel, NativeSampler
+from app.serving.native_model import NativeModel
+from app.serving.native_sampler import NativeSampler
 
 PENALTY_WINDOW = 256
 """How many tokens of the answer the penalties look back on."""

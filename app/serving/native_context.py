@@ -1,0 +1,145 @@
+"""The working memory of one model on one thread."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import ModelError
+from app.serving import llama
+from app.serving.llama import native
+from app.serving.native_model import NativeModel
+from app.serving.scheduler import Row
+from app.serving.stop_flag import StopFlag
+
+
+class NativeContext:
+    """The working memory of one model on one thread: KV cache and compute buffers."""
+
+    def __init__(
+        self,
+        model: NativeModel,
+        *,
+        length: int,
+        batch: int,
+        threads: int,
+        slots: int = 1,
+        stop: StopFlag | None = None,
+        pooled: bool = False,
+    ) -> None:
+        """Allocate the context.
+
+        Args:
+            length: positions of all sequences together, in tokens.
+            batch: the most tokens one call computes.
+            pooled: give one vector a text instead of scores a token (mean, unless the file says).
+
+        Raises:
+            ModelError: not enough memory, or the model cannot work like this.
+        """
+        options = native.llama_context_default_params()
+        options.n_ctx = length
+        options.n_batch = options.n_ubatch = batch
+        options.n_seq_max = slots
+        options.n_outputs_max = batch if pooled else slots
+        options.n_threads = options.n_threads_batch = threads
+        options.no_perf = True
+        options.embeddings = pooled
+        if pooled:
+            options.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            if not _pools(model):
+                options.pooling_type = native.LLAMA_POOLING_TYPE_MEAN
+        if stop is not None:
+            options.abort_callback, options.abort_callback_data = stop.callback, stop.data
+        self._stop = stop  # llama.cpp holds its address: it must live as long as the context
+        with llama.log_lines.reasons() as reasons:
+            self._handle = native.llama_init_from_model(model.handle, options)
+        if not self._handle:
+            raise ModelError(f"A context of {length:,} tokens could not be made.{llama.because(reasons)}")
+        self._dimension, self._window = model.dimension, model.window
+        self._memory = native.llama_get_memory(self._handle)
+        self._batch, self._batch_size = native.llama_batch_init(batch, 0, 1), batch
+        self.length: int = min(length, native.llama_n_ctx_seq(self._handle))
+        self.remembers = bool(self._memory)  # False: the model reads whole texts only
+
+    @property
+    def handle(self) -> Any:
+        return llama.opened(self._handle)
+
+    def decode(self, rows: Sequence[Row]) -> int:
+        """Compute one batch; releases the interpreter lock meanwhile.
+
+        Args:
+            rows: in ascending order of slot (anything else is slow), one a slot.
+
+        Returns:
+            OK, NO_SLOT, ABORTED, or a negative number. Only OK leaves every row in memory; after
+            the others call `truncate` for each slot.
+        """
+        self._fill(rows)
+        return int(native.llama_decode(self.handle, self._batch))
+
+    def embed(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """The pooled vector of one text, shape (dimension,), not normalised.
+
+        Raises:
+            ModelError: llama.cpp refused the batch.
+        """
+        self.clear()
+        self._fill((Row(0, 0, tokens, True),), every_output=True)
+        compute = native.llama_decode if self._memory else native.llama_encode
+        code = compute(self.handle, self._batch)
+        if code != llama.OK:
+            raise ModelError(f"The embedding model refused a text of {len(tokens)} tokens ({code}).")
+        vector = native.llama_get_embeddings_seq(self.handle, 0)
+        if not vector:
+            raise ModelError("The embedding model gave no vector.")
+        return np.ctypeslib.as_array(vector, (self._dimension,)).astype(np.float32, copy=True)
+
+    def truncate(self, slot: int, length: int) -> int:
+        """Forget what `slot` holds from position `length` on; return the length that was kept.
+
+        Models with a running state or a sliding window cannot always go back: then all of the
+        slot is forgotten and 0 returned.
+        """
+        if length > 0:
+            first = native.llama_memory_seq_pos_min(self._memory, slot)
+            in_reach = not self._window or first <= max(0, length - self._window)
+            if in_reach and native.llama_memory_seq_rm(self._memory, slot, length, -1):
+                return length
+        native.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return 0
+
+    def clear(self) -> None:
+        """Forget everything, where there is anything to forget."""
+        if self._memory:
+            native.llama_memory_clear(self._memory, False)
+
+    def free(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle:
+            native.llama_batch_free(self._batch)
+            native.llama_free(handle)
+
+    def _fill(self, rows: Sequence[Row], *, every_output: bool = False) -> None:
+        total = sum(len(row.tokens) for row in rows)
+        # llama.cpp asserts on both, which would end the process.
+        if not 0 < total <= self._batch_size:
+            raise ModelError(f"A batch of {total} tokens does not fit in {self._batch_size}.")
+        batch, index = self._batch, 0
+        for row in rows:
+            for offset, token in enumerate(row.tokens):
+                batch.token[index] = token
+                batch.pos[index] = row.start + offset
+                batch.n_seq_id[index] = 1
+                batch.seq_id[index][0] = row.slot
+                batch.logits[index] = every_output
+                index += 1
+            batch.logits[index - 1] = row.output
+        batch.n_tokens = total
+
+
+def _pools(model: NativeModel) -> bool:
+    declared = model.metadata(f"{model.metadata('general.architecture')}.pooling_type")
+    return declared is not None and declared not in ("0", "-1")
