@@ -27,7 +27,8 @@ with its trace ID and shown as one, never swallowed.
     ├── ModelError (503)             model_unavailable
     │   ├── ModelFileError           model_file_invalid
     │   ├── BusyError                busy
-    │   └── DecodeError (500)        decode_failed
+    │   ├── DecodeError (500)        decode_failed
+    │   └── DeadlineError (504)      deadline_exceeded
     ├── StorageError (500)           storage_failed
     │   ├── NewerSchemaError         newer_schema
     │   └── DamagedDatabaseError     database_damaged
@@ -227,6 +228,16 @@ class DecodeError(ModelError):
 
     code = "decode_failed"
     status = 500
+
+
+class DeadlineError(ModelError):
+    """The answer was not there in the time it was given."""
+
+    code = "deadline_exceeded"
+    status = 504
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The answer took longer than the {seconds:g} seconds it was given.")
 
 
 class StorageError(AppError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.errors import ModelError, ModelFileError
 from app.records import Problem
-from app.serving import gguf, hardware, llama
+from app.serving import gguf, hardware, llama, scoring
 from app.serving.chat_template import ChatTemplate
 from app.serving.generation import ChatMessage, Prompt
 from app.serving.native_context import NativeContext
@@ -17,19 +17,27 @@ from app.serving.stop_flag import StopFlag
 
 _log = logging.getLogger(__name__)
 
-BATCH = 256
-"""Tokens of one step. A longer one reads prompts a little faster and is slower to stop on a GPU."""
+BATCH = 512
+"""The most tokens of one step. Longer ones read prompts no faster and take more memory."""
+
+SLOTS = 4
+"""Answers that are written side by side, where memory allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
-    """The native parts of one chat model. `encode` and `count` are thread-safe, the rest is not."""
+    """The native parts of one chat model. `encode` and `count` are thread-safe, the rest is not.
+
+    `batch`: the most tokens of one step. `threads`: that compute.
+    """
 
     native: NativeModel
     context: NativeContext
     template: ChatTemplate
     stop: StopFlag
     offload: hardware.Offload
+    batch: int
+    threads: int
     notice: Problem | None
 
     def encode(self, messages: Sequence[ChatMessage]) -> Prompt:
@@ -49,14 +57,35 @@ class ChatModel:
 
     def count(self, text: str) -> int:
         """Tokens of plain text."""
-        return len(self.native.tokenize(utf8(text)))
+        return len(self.tokens(text))
+
+    def tokens(self, text: str) -> list[int]:
+        """Plain text as it is in the middle of a prompt."""
+        return self.native.tokenize(utf8(text))
+
+    def scoring_context(self) -> NativeContext:
+        """A context of its own for a `scoring.Scorer`.
+
+        Raises:
+            ModelError: not enough memory.
+        """
+        return NativeContext(
+            self.native,
+            length=min(scoring.LONGEST, self.context.length),
+            batch=scoring.BATCH,
+            threads=self.threads,
+            slots=scoring.BRANCHES + 1,
+            outputs=scoring.SCORED_AT_ONCE,
+            shared=True,
+            stop=self.stop,
+        )
 
     def free(self) -> None:
         self.context.free()
         self.native.free()
 
 
-def load(path: Path, *, context_length: int, gpu_layers: int, threads: int) -> ChatModel:
+def load(path: Path, *, context_length: int, gpu_layers: int, threads: int, slots: int = 0) -> ChatModel:
     """Load the model at `path` and let it compute one token.
 
     Args:
@@ -64,6 +93,7 @@ def load(path: Path, *, context_length: int, gpu_layers: int, threads: int) -> C
         gpu_layers: -1: all, if there is a GPU. Where the GPU refuses, the CPU takes over and
             `notice` of the result says so.
         threads: 0: all physical cores.
+        slots: answers side by side; 0: SLOTS, or as many as memory allows.
 
     Raises:
         ModelFileError: the file is no chat model that can be loaded; the message says why.
@@ -78,7 +108,7 @@ def load(path: Path, *, context_length: int, gpu_layers: int, threads: int) -> C
         devices=llama.devices(),
     )
     try:
-        return _load(path, header, wanted, asked_length=context_length, threads=threads)
+        return _load(path, header, wanted, asked_length=context_length, threads=threads, slots=slots)
     except ModelError as error:
         if wanted.layers == 0:
             raise
@@ -88,7 +118,9 @@ def load(path: Path, *, context_length: int, gpu_layers: int, threads: int) -> C
             f"{path.name} does not run on {wanted.backend}; it runs on the processor instead, more slowly.",
         )
         cpu = hardware.Offload("CPU", 0)
-        return _load(path, header, cpu, asked_length=context_length, threads=threads, notice=notice)
+        return _load(
+            path, header, cpu, asked_length=context_length, threads=threads, slots=slots, notice=notice
+        )
 
 
 def utf8(text: str) -> bytes:
@@ -103,12 +135,16 @@ def _load(
     *,
     asked_length: int,
     threads: int,
+    slots: int,
     notice: Problem | None = None,
 ) -> ChatModel:
     native = NativeModel(path, gpu_layers=offload.layers)
     stop = StopFlag()
+    threads = threads or hardware.cores()
     try:
-        context = _context(native, header, offload, asked=asked_length, threads=threads, stop=stop)
+        context = _context(
+            native, header, offload, asked=asked_length, threads=threads, slots=slots, stop=stop
+        )
     except BaseException:
         native.free()
         raise
@@ -124,7 +160,8 @@ def _load(
         context.free()
         native.free()
         raise
-    return ChatModel(native, context, template, stop, offload, notice)
+    batch = min(BATCH, context.length)
+    return ChatModel(native, context, template, stop, offload, batch, threads, notice)
 
 
 def _context(
@@ -134,34 +171,33 @@ def _context(
     *,
     asked: int,
     threads: int,
+    slots: int,
     stop: StopFlag,
 ) -> NativeContext:
-    """Allocate the context, halving a length nobody asked for until it fits."""
+    """Allocate the context, halving what nobody asked for until it fits: first slots, then length."""
     memory = hardware.memory_available()
     if offload.layers:
         memory = next((d.memory_free for d in llama.devices() if d.name == offload.backend), 0) or memory
     head_width = header.number("attention.key_length") or native.width // max(1, native.heads)
-    length = hardware.context_length(
-        asked=asked,
-        trained=native.trained_context,
-        bytes_per_token=hardware.kv_bytes_per_token(
-            layers=native.layers, kv_heads=max(1, native.kv_heads), head_width=head_width
-        ),
-        memory=memory,
+    bytes_per_token = hardware.kv_bytes_per_token(
+        layers=native.layers, kv_heads=max(1, native.kv_heads), head_width=head_width
     )
+    length = hardware.context_length(
+        asked=asked, trained=native.trained_context, bytes_per_token=bytes_per_token, memory=memory
+    )
+    places = slots or hardware.slots(most=SLOTS, bytes_per_slot=length * bytes_per_token, memory=memory)
     while True:
         try:
             return NativeContext(
-                native,
-                length=length,
-                batch=min(BATCH, length),
-                threads=threads or hardware.cores(),
-                stop=stop,
+                native, length=length, batch=min(BATCH, length), threads=threads, slots=places, stop=stop
             )
         except ModelError:
-            if asked or length <= hardware.SHORTEST_CONTEXT:
+            if places > 1 and not slots:
+                places //= 2
+            elif asked or length <= hardware.SHORTEST_CONTEXT:
                 raise
-            length = max(hardware.SHORTEST_CONTEXT, length // 2)
+            else:
+                length = max(hardware.SHORTEST_CONTEXT, length // 2)
 
 
 def _try_out(native: NativeModel, context: NativeContext, path: Path) -> None:

@@ -44,12 +44,20 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One request. It ends at the model's end of turn, before any of `stop`, or after `max_tokens`."""
+    """One request. It ends at the model's end of turn, before any of `stop`, or after `max_tokens`.
+
+    `client` is whoever it is for: clients get equal shares of a busy engine. `urgent` goes before
+    all that is not: a person waits for it at the window. `deadline`: seconds after which it is given
+    up, counted from when it was asked; None: never.
+    """
 
     prompt: Prompt
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
+    client: str = ""
+    urgent: bool = False
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

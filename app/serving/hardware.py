@@ -18,6 +18,8 @@ SHORTEST_CONTEXT = 512
 """Tokens below which no useful question fits."""
 
 _KV_BYTES = 2  # half precision, for keys and for values
+# Beyond the first, slots are a convenience: they take no more than this of anybody's memory.
+_MOST_FOR_SLOTS = 1 << 30
 # The rest stays for the compute buffers, the embedder, the window and other programs.
 _SHARE_FOR_CONTEXT = 0.4
 
@@ -75,6 +77,16 @@ def context_length(*, asked: int, trained: int, bytes_per_token: int, memory: in
         return min(asked, trained)
     affordable = int(memory * _SHARE_FOR_CONTEXT) // max(1, bytes_per_token)
     return min(trained, LONGEST_DEFAULT_CONTEXT, max(SHORTEST_CONTEXT, affordable))
+
+
+def slots(*, most: int, bytes_per_slot: int, memory: int) -> int:
+    """How many answers can be written side by side, each with a context of its own.
+
+    Args:
+        memory: free bytes where the KV cache goes.
+    """
+    affordable = min(int(memory * _SHARE_FOR_CONTEXT), _MOST_FOR_SLOTS)
+    return max(1, min(most, affordable // max(1, bytes_per_slot)))
 
 
 def offload(*, asked: int, layers: int, devices: Iterable[Device]) -> Offload:

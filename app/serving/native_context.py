@@ -1,5 +1,6 @@
 """The working memory of one model on one thread."""
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,24 +26,31 @@ class NativeContext:
         batch: int,
         threads: int,
         slots: int = 1,
+        outputs: int | None = None,
+        shared: bool = False,
         stop: StopFlag | None = None,
         pooled: bool = False,
     ) -> None:
         """Allocate the context.
 
         Args:
-            length: positions of all sequences together, in tokens.
+            length: positions of one slot, in tokens; of all slots together if `shared`.
             batch: the most tokens one call computes.
+            slots: sequences that can be in memory side by side.
+            outputs: the most scores one call gives; None: one a slot.
+            shared: the slots share one memory. Copying between them is free then, and computing
+                slower the more all of them hold.
             pooled: give one vector a text instead of scores a token (mean, unless the file says).
 
         Raises:
             ModelError: not enough memory, or the model cannot work like this.
         """
         options = native.llama_context_default_params()
-        options.n_ctx = length
+        options.n_ctx = length if shared else length * slots
         options.n_batch = options.n_ubatch = batch
         options.n_seq_max = slots
-        options.n_outputs_max = batch if pooled else slots
+        options.n_outputs_max = batch if pooled else outputs or slots
+        options.kv_unified = shared
         options.n_threads = options.n_threads_batch = threads
         options.no_perf = True
         options.embeddings = pooled
@@ -57,10 +65,12 @@ class NativeContext:
             self._handle = native.llama_init_from_model(model.handle, options)
         if not self._handle:
             raise ModelError(f"A context of {length:,} tokens could not be made.{llama.because(reasons)}")
-        self._dimension, self._window = model.dimension, model.window
+        self._dimension, self._window, self._vocabulary = model.dimension, model.window, model.vocabulary_size
         self._memory = native.llama_get_memory(self._handle)
         self._batch, self._batch_size = native.llama_batch_init(batch, 0, 1), batch
+        self._copying = False  # a copy was asked for that the next step carries out
         self.length: int = min(length, native.llama_n_ctx_seq(self._handle))
+        self.slots = slots
         self.remembers = bool(self._memory)  # False: the model reads whole texts only
 
     @property
@@ -76,9 +86,26 @@ class NativeContext:
         Returns:
             OK, NO_SLOT, ABORTED, or a negative number. Only OK leaves every row in memory; after
             the others call `truncate` for each slot.
+
+        Raises:
+            ModelError: more tokens than the batch holds.
         """
-        self._fill(rows)
-        return int(native.llama_decode(self.handle, self._batch))
+        return self._decode(rows, every_output=False)
+
+    def decode_scored(self, rows: Sequence[Row]) -> int:
+        """As `decode`, with scores after every token instead of every row's last."""
+        return self._decode(rows, every_output=True)
+
+    def scores(self, index: int) -> NDArray[np.float32]:
+        """The scores (logits) after batch position `index`, shape (vocabulary,); valid until the next step.
+
+        Raises:
+            ModelError: that position has none.
+        """
+        found = native.llama_get_logits_ith(self.handle, index)
+        if not found:
+            raise ModelError("The model gave no scores.")
+        return np.ctypeslib.as_array(found, (self._vocabulary,))
 
     def embed(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """The pooled vector of one text, shape (dimension,), not normalised.
@@ -101,15 +128,46 @@ class NativeContext:
         """Forget what `slot` holds from position `length` on; return the length that was kept.
 
         Models with a running state or a sliding window cannot always go back: then all of the
-        slot is forgotten and 0 returned.
+        slot is forgotten and 0 returned. So it is where the slot does not hold as much.
         """
-        if length > 0:
+        if 0 < length <= self.held(slot):
             first = native.llama_memory_seq_pos_min(self._memory, slot)
             in_reach = not self._window or first <= max(0, length - self._window)
             if in_reach and native.llama_memory_seq_rm(self._memory, slot, length, -1):
                 return length
         native.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return 0
+
+    def held(self, slot: int) -> int:
+        """How many positions `slot` holds."""
+        return int(native.llama_memory_seq_pos_max(self._memory, slot)) + 1
+
+    def copy(self, source: int, target: int) -> None:
+        """Let `target` hold what `source` holds. The data follow at the beginning of the next step."""
+        native.llama_memory_seq_rm(self._memory, target, -1, -1)
+        native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self._copying = True
+
+    def save(self, slot: int) -> bytes | None:
+        """Everything the model remembers of `slot`, for `restore`; None while a copy is under way."""
+        if self._copying or not self.held(slot):
+            return None
+        size = int(native.llama_state_seq_get_size(self.handle, slot))
+        buffer = (ctypes.c_uint8 * size)()
+        written = int(native.llama_state_seq_get_data(self.handle, buffer, size, slot))
+        return memoryview(buffer)[:written].tobytes() if written else None
+
+    def restore(self, slot: int, state: bytes) -> bool:
+        """Let `slot` hold what was saved. False: it does not fit this context; the slot is empty then.
+
+        `state` must be what `save` gave, unchanged: llama.cpp trusts it.
+        """
+        native.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if native.llama_state_seq_set_data(self.handle, buffer, len(state), slot):
+            return True
+        native.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return False
 
     def clear(self) -> None:
         """Forget everything, where there is anything to forget."""
@@ -121,6 +179,13 @@ class NativeContext:
         if handle:
             native.llama_batch_free(self._batch)
             native.llama_free(handle)
+
+    def _decode(self, rows: Sequence[Row], *, every_output: bool) -> int:
+        self._fill(rows, every_output=every_output)
+        code = int(native.llama_decode(self.handle, self._batch))
+        if code == llama.OK:
+            self._copying = False
+        return code
 
     def _fill(self, rows: Sequence[Row], *, every_output: bool = False) -> None:
         total = sum(len(row.tokens) for row in rows)

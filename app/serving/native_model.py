@@ -43,6 +43,9 @@ class NativeModel:
         self.window: int = native.llama_model_n_swa(self._handle)  # sliding attention; 0: none
         self.decodes: bool = native.llama_model_has_decoder(self._handle)
         self.encodes: bool = native.llama_model_has_encoder(self._handle)
+        self.has_running_state: bool = native.llama_model_is_recurrent(
+            self._handle
+        ) or native.llama_model_is_hybrid(self._handle)
         self.vocabulary_size: int = native.llama_vocab_n_tokens(self._vocabulary)
         self.bos: int = native.llama_vocab_bos(self._vocabulary)
         self.eos: int = native.llama_vocab_eos(self._vocabulary)

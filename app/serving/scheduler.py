@@ -1,15 +1,21 @@
 """Who computes what in the next step. Pure bookkeeping: no model, no thread, no clock.
 
-Every step is one batch. Running answers come first with one token each, so that none of them
-stutters while a long prompt is read; what is left of the batch goes to prompts, in chunks. With
-one slot this is one question at a time; more slots make it continuous batching.
+Every step is one batch: continuous batching. Running answers come first with one token each, so
+that none of them stutters while a long prompt is read; what is left of the batch goes to prompts,
+in chunks. Sequences join and leave between any two steps.
+
+Fair means: urgent questions (a person waits for them at this window) go before all others, and take
+the place of one of those if there is no other. Among the rest, the client that was served the
+fewest tokens is next, whoever asks more often. Of the prompts that are being read, the oldest gets
+half of each chunk and the shortest the other half: no prompt waits for ever, and no short one for
+long.
 """
 
-from collections import deque
+import itertools
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
 
-from app.serving.kv_cache import KvCache
+from app.serving.kv_cache import KvCache, Place
 from app.serving.sequence import Sequence
 
 
@@ -38,18 +44,26 @@ class Plan:
 
 
 class Scheduler:
-    """First come, first served, over the slots of `cache`."""
+    """Shares the slots of `cache`, and the tokens of each step, among the sequences."""
 
     def __init__(self, cache: KvCache, *, batch: int) -> None:
         """`batch` is the most tokens of one step; at least one a slot."""
         self._cache = cache
         self._batch = batch
-        self._waiting: deque[Sequence] = deque()
+        self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
+        self._arrivals = itertools.count()
+        self._arrived: dict[Sequence, int] = {}
+        self._served: dict[str, int] = {}  # tokens computed for each client that is here
 
     @property
     def idle(self) -> bool:
         return not self._waiting and not self._running
+
+    @property
+    def decoding(self) -> bool:
+        """Whether somebody's answer is being written."""
+        return any(sequence.missing == 1 for sequence in self._running)
 
     @property
     def sequences(self) -> tuple[Sequence, ...]:
@@ -57,6 +71,9 @@ class Scheduler:
         return (*self._running, *self._waiting)
 
     def add(self, sequence: Sequence) -> None:
+        self._arrived[sequence] = next(self._arrivals)
+        # Who is new is as far as the least served: neither ahead for having been away, nor behind.
+        self._served.setdefault(sequence.client, min(self._served.values(), default=0))
         self._waiting.append(sequence)
 
     def drop_cancelled(self) -> tuple[Sequence, ...]:
@@ -70,34 +87,46 @@ class Scheduler:
         """Let go of one sequence: it ended. Its slot keeps its tokens for the next to reuse."""
         if sequence in self._waiting:
             self._waiting.remove(sequence)
-        if sequence in self._running:
-            self._running.remove(sequence)
-            if sequence.slot is not None:
-                self._cache.give_back(sequence.slot)
+        elif sequence in self._running:
+            self._leave(sequence)
+        self._arrived.pop(sequence, None)
+        if all(other.client != sequence.client for other in self.sequences):
+            self._served.pop(sequence.client, None)
 
-    def admit(self) -> tuple[Sequence, ...]:
-        """Give free slots to those who wait longest; return who got one.
+    def admit(self) -> tuple[tuple[Sequence, Place], ...]:
+        """Give slots to those whose turn it is; return who got which.
 
-        The model's memory of those slots must be cut to `computed` before the next step.
+        The model's memory must follow each place, in this order, before the next step.
         """
         admitted = []
-        while self._waiting and self._cache.free_slots:
-            sequence = self._waiting.popleft()
-            sequence.start(self._cache.take(sequence.tokens))
+        for sequence in sorted(self._waiting, key=self._turn):
+            if not sequence.urgent and self._cache.worth_waiting(sequence.tokens):
+                continue
+            if not self._cache.free_slots and not (sequence.urgent and self._make_room()):
+                break
+            place = self._cache.take(sequence.tokens)
+            sequence.start(place.slot)
+            self._waiting.remove(sequence)
             self._running.append(sequence)
-            admitted.append(sequence)
+            admitted.append((sequence, place))
         return tuple(admitted)
 
-    def schedule(self) -> Plan:
-        """The next batch. Nothing changes until `commit`: a step that failed is planned again."""
-        sizes: dict[Sequence, int] = {}
-        room = self._batch
-        for decoding in (True, False):
-            for sequence in self._running:
-                missing = len(sequence.tokens) - sequence.computed
-                if (missing == 1) is decoding and room > 0:
-                    sizes[sequence] = min(missing, room)
-                    room -= sizes[sequence]
+    def schedule(self, prefill: int | None = None) -> Plan:
+        """The next batch. Nothing changes until `commit`: a step that failed is planned again.
+
+        Args:
+            prefill: the most tokens of prompts in it; None: as many as fit.
+        """
+        sizes = {sequence: 1 for sequence in self._running if sequence.missing == 1}
+        room = self._batch - len(sizes)
+        if prefill is not None:
+            room = min(room, max(1, prefill))
+        reading = [sequence for sequence in self._running if sequence.missing > 1]
+        for sequence, share in self._shares(reading, room):
+            size = min(share, sequence.missing - sizes.get(sequence, 0), room)
+            if size > 0:
+                sizes[sequence] = sizes.get(sequence, 0) + size
+                room -= size
         rows = []
         for sequence in sorted(sizes, key=_slot_number):
             begin, size = sequence.computed, sizes[sequence]
@@ -111,6 +140,40 @@ class Scheduler:
         for row, sequence in zip(plan.rows, plan.sequences, strict=True):
             if sequence.slot is not None:
                 sequence.slot.tokens.extend(row.tokens)
+            if sequence.client in self._served:
+                self._served[sequence.client] += len(row.tokens)
+
+    def _turn(self, sequence: Sequence) -> tuple[bool, int, int]:
+        """Sorts those who wait: the smallest is next."""
+        return (not sequence.urgent, self._served[sequence.client], self._arrived[sequence])
+
+    def _make_room(self) -> bool:
+        """Let the youngest answer that is not urgent wait again; it goes on later where it was."""
+        others = [sequence for sequence in self._running if not sequence.urgent]
+        if not others:
+            return False
+        youngest = max(others, key=self._arrived.__getitem__)
+        self._leave(youngest)
+        self._waiting.append(youngest)
+        return True
+
+    def _leave(self, sequence: Sequence) -> None:
+        self._running.remove(sequence)
+        slot = sequence.pause()
+        if slot is not None:
+            self._cache.give_back(slot)
+
+    def _shares(self, reading: list[Sequence], room: int) -> list[tuple[Sequence, int]]:
+        """How much of `room` each prompt may have, in the order in which they take it."""
+        first = sorted(reading, key=lambda sequence: (not sequence.urgent, self._arrived[sequence]))
+        urgent = [(sequence, room) for sequence in first if sequence.urgent]
+        oldest = [sequence for sequence in first if not sequence.urgent]
+        if not oldest:
+            return urgent
+        shortest = min(oldest, key=lambda sequence: (sequence.missing, self._arrived[sequence]))
+        half = (room + 1) // 2
+        everyone = [(sequence, room) for sequence in oldest]
+        return [*urgent, (oldest[0], half), (shortest, room), *everyone]
 
 
 def _slot_number(sequence: Sequence) -> int:

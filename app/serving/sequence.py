@@ -21,6 +21,7 @@ class Sequence:
         self.generation = generation
         self.tokens = list(generation.prompt.tokens)
         self.prompt_tokens = len(self.tokens)
+        self.client, self.urgent = generation.client, generation.urgent
         self.slot: Slot | None = None
         self.cancelled = False
         self.ended = False
@@ -29,6 +30,7 @@ class Sequence:
         self._text = Detokenizer((*generation.stop, *stop))
         self._unsent_tokens = 0
         self._started = self._first_token = 0.0
+        self._asked = time.monotonic()
 
     @property
     def waiting(self) -> bool:
@@ -40,14 +42,31 @@ class Sequence:
         return len(self.slot.tokens) if self.slot else 0
 
     @property
+    def missing(self) -> int:
+        """How many of `tokens` are yet to compute; 1 while the answer is being written."""
+        return len(self.tokens) - self.computed
+
+    @property
     def sampled(self) -> int:
         return len(self.tokens) - self.prompt_tokens
+
+    def overdue(self, now: float) -> bool:
+        """Whether the request's deadline has passed; `now` is `time.monotonic()`."""
+        deadline = self.generation.deadline
+        return deadline is not None and now - self._asked > deadline
 
     def start(self, slot: Slot) -> None:
         """The sequence has its place; what the slot holds already need not be computed."""
         self.slot = slot
-        self.cached_tokens = len(slot.tokens)
-        self._started = time.perf_counter()
+        slot.coming = self.tokens
+        if not self._started:
+            self.cached_tokens = len(slot.tokens)
+            self._started = time.perf_counter()
+
+    def pause(self) -> Slot | None:
+        """The sequence gives up its place, for good or until it is started again."""
+        slot, self.slot = self.slot, None
+        return slot
 
     def append(self, token: int, piece: bytes, *, ends: bool, room: int) -> EndReason | None:
         """Take a sampled token and send what it completes; return why the answer is over, if it is.

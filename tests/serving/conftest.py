@@ -76,11 +76,11 @@ def engine(models: Bundled) -> Iterator[Engine]:
 @pytest.fixture
 def tap(engine: Engine) -> Iterator[Tap]:
     """Watches the shared engine for one test."""
-    parts = engine._parts
+    loop, parts = engine._loop, engine._loop.parts
     tap = Tap(parts.context)
-    engine._parts = dataclasses.replace(parts, context=tap)
+    loop.parts = dataclasses.replace(parts, context=tap)
     yield tap
-    engine._parts = parts
+    loop.parts = parts
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,7 @@ def test_an_aborted_step_is_computed_again_for_whoever_did_not_cancel(engine, ta
 
 def test_an_engine_that_keeps_failing_gives_up_and_says_so(new_engine, monkeypatch):
     engine = new_engine()
-    monkeypatch.setattr(engine._scheduler, "schedule", lambda: 1 / 0)
+    monkeypatch.setattr(engine._loop._scheduler, "schedule", lambda prefill: 1 / 0)
 
     asked = generation(engine, "Hi")
     outcomes = [asyncio.run(outcome(engine, asked)) for _ in range(4)]

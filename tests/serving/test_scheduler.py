@@ -19,17 +19,36 @@ class Recorder:
         self.items.append(item)
 
 
-def sequence(prompt, max_tokens=3):
-    return Sequence(Generation(Prompt("", tuple(prompt)), max_tokens), Recorder())
+def sequence(prompt, max_tokens=3, **options):
+    return Sequence(Generation(Prompt("", tuple(prompt)), max_tokens, **options), Recorder())
 
 
-def step(scheduler, room=1_000, sampled=7):
+class Watched(Scheduler):
+    """A scheduler with the model's memory beside it: what each slot really holds."""
+
+    def __init__(self, cache, *, batch):
+        super().__init__(cache, batch=batch)
+        self.memory = {}
+
+
+def step(scheduler, room=1_000, sampled=7, prefill=None):
     """One step of an engine whose model always says `sampled`; returns the plan."""
+    memory = scheduler.memory
     for dropped in scheduler.drop_cancelled():
         dropped.end("cancelled")
-    scheduler.admit()
-    plan = scheduler.schedule()
+    for _, place in scheduler.admit():
+        number = place.slot.number
+        if place.source is not None:
+            memory[number] = list(memory.get(place.source.number, ()))
+        held = memory.setdefault(number, [])
+        del held[len(place.slot.tokens) :]
+        assert held == place.slot.tokens
+    plan = scheduler.schedule(prefill)
     scheduler.commit(plan)
+    for row in plan.rows:
+        held = memory.setdefault(row.slot, [])
+        assert len(held) == row.start
+        held.extend(row.tokens)
     for row, one in zip(plan.rows, plan.sequences, strict=True):
         if row.output:
             reason = one.append(sampled, b"x", ends=False, room=room)
@@ -44,7 +63,7 @@ def ends(one):
 
 
 def test_a_long_prompt_is_read_in_chunks_and_only_the_last_has_scores():
-    scheduler = Scheduler(KvCache(100), batch=4)
+    scheduler = Watched(KvCache(100), batch=4)
     scheduler.add(sequence(range(10)))
 
     rows = [step(scheduler).rows[0] for _ in range(3)]
@@ -57,7 +76,7 @@ def test_a_long_prompt_is_read_in_chunks_and_only_the_last_has_scores():
 
 
 def test_with_one_slot_the_second_question_waits_for_the_first():
-    scheduler = Scheduler(KvCache(100), batch=4)
+    scheduler = Watched(KvCache(100), batch=4)
     first, second = sequence([1, 2], max_tokens=2), sequence([3])
     scheduler.add(first)
     scheduler.add(second)
@@ -68,7 +87,7 @@ def test_with_one_slot_the_second_question_waits_for_the_first():
 
 
 def test_with_more_slots_an_answer_goes_on_while_a_long_prompt_is_read():
-    scheduler = Scheduler(KvCache(100, slots=2), batch=4)
+    scheduler = Watched(KvCache(100, slots=2), batch=4)
     answering, reading = sequence([1], max_tokens=9), sequence(range(9))
     scheduler.add(answering)
     step(scheduler)
@@ -80,8 +99,100 @@ def test_with_more_slots_an_answer_goes_on_while_a_long_prompt_is_read():
     assert [len(row.tokens) for row in plan.rows] == [1, 3]
 
 
+def test_a_step_reads_no_more_of_prompts_than_it_is_told_and_writes_all_the_same():
+    scheduler = Watched(KvCache(100, slots=2), batch=50)
+    answering, reading = sequence([1], max_tokens=9), sequence(range(30))
+    scheduler.add(answering)
+    step(scheduler)
+    scheduler.add(reading)
+
+    plan = step(scheduler, prefill=7)
+
+    assert [len(row.tokens) for row in plan.rows] == [1, 7]
+
+
+def test_a_short_prompt_does_not_wait_for_a_long_one():
+    scheduler = Watched(KvCache(100, slots=2), batch=8)
+    long, short = sequence(range(80)), sequence(range(50, 54))
+    scheduler.add(long)
+    scheduler.add(short)
+
+    plan = step(scheduler)
+
+    assert [len(row.tokens) for row in plan.rows] == [4, 4]
+    assert short.sampled == 1
+
+
+def test_the_client_that_was_served_least_is_next_however_often_another_asks():
+    scheduler = Watched(KvCache(100), batch=50)
+    greedy = [sequence([1, 2, 3], max_tokens=1, client="greedy") for _ in range(5)]
+    modest = sequence([4, 5], max_tokens=1, client="modest")
+    for one in greedy:
+        scheduler.add(one)
+    step(scheduler)
+    scheduler.add(modest)
+
+    second = step(scheduler)
+    third = step(scheduler)
+
+    assert modest in (*second.sequences, *third.sequences)
+
+
+def test_an_urgent_question_goes_before_those_who_wait_longer():
+    scheduler = Watched(KvCache(100), batch=50)
+    for _ in range(3):
+        scheduler.add(sequence([1, 2], max_tokens=1))
+    urgent = sequence([3, 4], urgent=True)
+    scheduler.add(urgent)
+
+    assert step(scheduler).sequences == (urgent,)
+
+
+def test_an_urgent_question_takes_the_place_of_another_which_goes_on_later():
+    scheduler = Watched(KvCache(100), batch=50)
+    long = sequence([1, 2], max_tokens=6)
+    scheduler.add(long)
+    step(scheduler)
+    step(scheduler)
+    urgent = sequence([3, 4], max_tokens=2, urgent=True)
+    scheduler.add(urgent)
+
+    assert step(scheduler).sequences == (urgent,)
+    assert long.waiting
+    while not scheduler.idle:
+        step(scheduler)
+
+    assert [end.reason for end in ends(long)] == ["length"]
+    assert long.tokens == [1, 2] + [7] * 6
+
+
+def test_one_urgent_question_does_not_push_out_another():
+    scheduler = Watched(KvCache(100), batch=50)
+    first, second = sequence([1, 2], urgent=True), sequence([3, 4], urgent=True)
+    scheduler.add(first)
+    step(scheduler)
+    scheduler.add(second)
+
+    assert step(scheduler).sequences == (first,)
+
+
+def test_a_beginning_that_several_share_is_read_once():
+    scheduler = Watched(KvCache(1_000, slots=4), batch=100)
+    document = list(range(500, 800))
+    questions = [sequence([*document, number], max_tokens=2) for number in range(4)]
+    for one in questions:
+        scheduler.add(one)
+
+    read = 0
+    while not scheduler.idle:
+        read += sum(len(row.tokens) for row in step(scheduler).rows)
+
+    assert read == len(document) + 4 * 2
+    assert all(len(ends(one)) == 1 for one in questions)
+
+
 def test_a_plan_that_was_not_committed_is_made_again():
-    scheduler = Scheduler(KvCache(100), batch=4)
+    scheduler = Watched(KvCache(100), batch=4)
     scheduler.add(sequence(range(6)))
     scheduler.admit()
 
@@ -89,11 +200,12 @@ def test_a_plan_that_was_not_committed_is_made_again():
 
 
 def test_a_sequence_whose_memory_was_lost_is_computed_from_the_beginning():
-    scheduler = Scheduler(KvCache(100), batch=4)
+    scheduler = Watched(KvCache(100), batch=4)
     one = sequence([1, 2], max_tokens=5)
     scheduler.add(one)
     step(scheduler)
     one.slot.tokens.clear()
+    scheduler.memory.clear()
 
     plan = step(scheduler)
 
@@ -102,7 +214,7 @@ def test_a_sequence_whose_memory_was_lost_is_computed_from_the_beginning():
 
 
 def test_a_cancelled_sequence_gives_its_slot_to_the_next_at_once():
-    scheduler = Scheduler(KvCache(100), batch=4)
+    scheduler = Watched(KvCache(100), batch=4)
     first, second = sequence(range(50)), sequence([3])
     scheduler.add(first)
     scheduler.add(second)
@@ -113,34 +225,45 @@ def test_a_cancelled_sequence_gives_its_slot_to_the_next_at_once():
     assert [end.reason for end in ends(first)] == ["cancelled"]
 
 
+BEGINNINGS = ([], [8] * 70, [8] * 70 + [9] * 70)  # some are worth copying
+
+
 @given(
     requests=st.lists(
         st.tuples(
-            st.lists(st.integers(0, 4), min_size=1, max_size=20),  # prompt
+            st.sampled_from(BEGINNINGS),
+            st.lists(st.integers(0, 4), min_size=1, max_size=20),  # the rest of the prompt
             st.integers(1, 5),  # longest answer
             st.integers(0, 10),  # step in which it comes
             st.one_of(st.none(), st.integers(0, 20)),  # step in which it is cancelled
+            st.sampled_from("abc"),  # client
+            st.booleans(),  # urgent
         ),
         max_size=8,
     ),
-    slots=st.integers(1, 3),
-    batch=st.integers(3, 8),
+    slots=st.integers(1, 4),
+    batch=st.integers(4, 90),
+    prefill=st.one_of(st.none(), st.integers(1, 50)),
 )
-def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slots, batch):
-    cache = KvCache(100, slots=slots)
-    scheduler = Scheduler(cache, batch=batch)
-    sequences = [sequence(prompt, longest) for prompt, longest, _, _ in requests]
+def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slots, batch, prefill):
+    cache = KvCache(1_000, slots=slots)
+    scheduler = Watched(cache, batch=batch)
+    sequences = [
+        sequence([*beginning, *rest], longest, client=client, urgent=urgent)
+        for beginning, rest, longest, _, _, client, urgent in requests
+    ]
 
-    for moment in range(400):
-        for one, (_, _, comes, leaves) in zip(sequences, requests, strict=True):
+    for moment in range(2_000):
+        for one, (_, _, _, comes, leaves, _, _) in zip(sequences, requests, strict=True):
             if moment == comes:
                 scheduler.add(one)
             if leaves is not None and moment == comes + leaves:
                 one.cancelled = True
-        plan = step(scheduler, sampled=moment % 5)
+        plan = step(scheduler, sampled=moment % 5, prefill=prefill)
         numbers = [row.slot for row in plan.rows]
         assert numbers == sorted(set(numbers))
         assert sum(len(row.tokens) for row in plan.rows) <= batch
+        assert scheduler.idle or plan
         for row, one in zip(plan.rows, plan.sequences, strict=True):
             assert tuple(one.tokens[row.start : row.start + len(row.tokens)]) == tuple(row.tokens)
         if moment > 10 and scheduler.idle:
@@ -148,9 +271,11 @@ def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slo
 
     assert scheduler.idle
     assert cache.free_slots == slots
-    for one, (prompt, longest, _, leaves) in zip(sequences, requests, strict=True):
+    assert not scheduler._served
+    assert not scheduler._arrived
+    for one, (beginning, rest, longest, _, leaves, _, _) in zip(sequences, requests, strict=True):
         assert len(ends(one)) == 1
-        assert ends(one)[0].usage.prompt_tokens == len(prompt)
+        assert ends(one)[0].usage.prompt_tokens == len(beginning) + len(rest)
         if leaves is None:
             assert ends(one)[0].reason == "length"
             assert ends(one)[0].usage.completion_tokens == longest

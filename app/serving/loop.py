@@ -1,0 +1,291 @@
+"""The engine's own thread: what is asked becomes batches, and what they say becomes answers.
+
+    Inbox → Scheduler → llama_decode → sample → detokenize → Outbox
+
+Every request ends in exactly one End or one error, whatever happens here.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Generator
+
+from app.errors import AppError, DeadlineError, DecodeError, ModelError
+from app.serving import llama, sampler
+from app.serving.chat_model import ChatModel
+from app.serving.generation import EndReason
+from app.serving.inbox import Inbox
+from app.serving.kv_cache import KvCache, Place, Slot
+from app.serving.native_sampler import NativeSampler
+from app.serving.pace import Pace
+from app.serving.scheduler import Plan, Scheduler
+from app.serving.scoring import Scorer, Scoring, Step
+from app.serving.sequence import Sequence
+from app.serving.states import StateStore
+
+_log = logging.getLogger(__name__)
+
+CLOSED = "The model was closed."
+_FAILURES_IN_A_ROW = 3  # unexpected ones, after which the engine gives up
+_WORTH_KEEPING = 256  # tokens; fewer are read again in no time
+_BEFORE_KEEPING = 2.0  # seconds of rest before what was read is saved
+
+
+class Loop:
+    """Runs one model. Everything but `__init__` belongs to the engine's thread."""
+
+    def __init__(self, parts: ChatModel, inbox: Inbox, states: StateStore | None) -> None:
+        """`states`: where what was read is kept over restarts; None: nowhere."""
+        self.parts = parts
+        self._inbox = inbox
+        self._states = states
+        self._cache = KvCache(
+            parts.context.length, parts.context.slots, copies=not parts.native.has_running_state
+        )
+        self._scheduler = Scheduler(self._cache, batch=parts.batch)
+        self._pace = Pace(parts.batch)
+        self._samplers: dict[Sequence, NativeSampler] = {}
+        self._scorings: deque[Scoring] = deque()
+        self._scorer: Scorer | None = None
+        self._steps: Generator[Step, None, tuple[float, ...]] | None = None
+        self._failures = 0
+
+    def run(self) -> None:
+        try:
+            while self._take_inbox():
+                try:
+                    self._turn()
+                    self._failures = 0
+                except Exception:
+                    self._recover()
+        except Exception:
+            _log.exception("The engine stopped.")
+            self._give_up()
+        finally:
+            self._shut_down()
+
+    def _take_inbox(self) -> bool:
+        """Take up what came in; wait while there is nothing to do. False: closing."""
+        idle = self._scheduler.idle and not self._scorings
+        unsaved = self._unsaved() if idle and self._states is not None else None
+        taken = self._inbox.take(idle=idle, patience=_BEFORE_KEEPING if unsaved else None)
+        for request in taken:
+            if isinstance(request, Scoring):
+                self._scorings.append(request)
+            else:
+                self._scheduler.add(request)
+        if self._inbox.closed:
+            return False
+        if self._inbox.take_wish_to_forget():
+            self._forget()
+        elif unsaved and not taken:
+            self._keep(unsaved)
+        return True
+
+    def _turn(self) -> None:
+        for sequence in self._scheduler.drop_cancelled():
+            self._end(sequence, "cancelled")
+        now = time.monotonic()
+        for sequence in self._scheduler.sequences:
+            if sequence.overdue(now):
+                self._end(sequence, DeadlineError(sequence.generation.deadline or 0.0))
+        for sequence, place in self._scheduler.admit():
+            self._settle(sequence, place)
+        plan = self._scheduler.schedule(self._pace.chunk(writing=self._scheduler.decoding))
+        if plan:
+            self._step(plan)
+        if self._scorings:
+            self._score(self._scorings[0])
+
+    def _settle(self, sequence: Sequence, place: Place) -> None:
+        """Let the model's memory follow what the scheduler decided."""
+        slot = place.slot
+        try:
+            if sequence not in self._samplers:
+                self._samplers[sequence] = sampler.build(sequence.generation.sampling, self.parts.native)
+        except AppError as error:
+            self._end(sequence, error)
+        if len(place.lost) >= _WORTH_KEEPING:
+            self._save(slot, place.lost)
+        if not self._restore(sequence, slot):
+            if place.source is not None:
+                self.parts.context.copy(place.source.number, slot.number)
+            self._cut_memory(slot)
+        if not sequence.sampled:
+            sequence.cached_tokens = sequence.computed
+
+    def _step(self, plan: Plan) -> None:
+        if not self._inbox.begin_step(plan.sequences):
+            return
+        begun = time.perf_counter()
+        try:
+            code = self.parts.context.decode(plan.rows)
+        finally:
+            self._inbox.end_step()
+        if code == llama.OK:
+            read = sum(len(row.tokens) for row in plan.rows if len(row.tokens) > 1)
+            self._pace.took(read, time.perf_counter() - begun)
+            self._scheduler.commit(plan)
+            self._sample(plan)
+            return
+        for sequence in plan.sequences:
+            if sequence.slot is not None:
+                self._cut_memory(sequence.slot)  # what the step left half done
+            if code != llama.ABORTED:  # aborted: whoever was not cancelled is planned again
+                _log.error("llama.cpp refused a step: %d", code)
+                self._end(sequence, DecodeError(f"The model could not go on (llama.cpp returned {code})."))
+
+    def _sample(self, plan: Plan) -> None:
+        parts, index = self.parts, -1
+        for row, sequence in zip(plan.rows, plan.sequences, strict=True):
+            index += len(row.tokens)
+            if not row.output or sequence.cancelled:
+                continue
+            token = self._samplers[sequence].sample(parts.context, index)
+            ends = parts.native.ends(token)
+            piece = b"" if ends else parts.native.piece(token)
+            reason = sequence.append(token, piece, ends=ends, room=parts.context.length)
+            if reason is not None:
+                self._end(sequence, reason)
+
+    def _score(self, scoring: Scoring) -> None:
+        """One batch of the oldest scoring."""
+        if self._scorer is None:
+            self._scorer = Scorer(self.parts.scoring_context())
+        if self._steps is None:
+            self._steps = self._scorer.steps(scoring)
+        try:
+            step = next(self._steps)
+        except StopIteration as done:
+            self._end_scoring(scoring, done.value)
+            return
+        if not self._inbox.begin_step((scoring,)):
+            self._end_scoring(scoring, None)
+            return
+        context = self._scorer.context
+        try:
+            code = (context.decode_scored if step.scored else context.decode)(step.rows)
+        finally:
+            self._inbox.end_step()
+        if code == llama.ABORTED:
+            self._end_scoring(scoring, None)
+        elif code != llama.OK:
+            error = DecodeError(f"The model could not score (llama.cpp returned {code}).")
+            self._end_scoring(scoring, error)
+
+    def _end_scoring(self, scoring: Scoring, result: tuple[float, ...] | AppError | None) -> None:
+        """The one place where a scoring ends. None: nobody waits for it."""
+        if scoring in self._scorings:
+            self._scorings.remove(scoring)
+        if self._steps is not None and scoring.begun:
+            self._steps.close()
+            self._steps = None
+            if not isinstance(result, tuple) and self._scorer is not None:
+                self._scorer.forget()
+        self._inbox.discard(scoring)
+        if not scoring.done.set_running_or_notify_cancel():
+            return
+        if isinstance(result, tuple):
+            scoring.done.set_result(result)
+        else:
+            scoring.done.set_exception(result or ModelError(self._inbox.closed or CLOSED))
+
+    def _cut_memory(self, slot: Slot) -> None:
+        """Make the model's memory of a slot what the bookkeeping says it is, or empty."""
+        kept = self.parts.context.truncate(slot.number, len(slot.tokens))
+        del slot.tokens[kept:]
+        slot.kept = min(slot.kept, kept)
+
+    def _unsaved(self) -> Slot | None:
+        """A slot that holds something worth keeping that is on no disk."""
+        for slot in self._cache.slots:
+            if not slot.taken and slot.kept < len(slot.tokens) >= _WORTH_KEEPING:
+                return slot
+        return None
+
+    def _keep(self, slot: Slot) -> None:
+        self._save(slot, tuple(slot.tokens))
+        slot.kept = len(slot.tokens)  # saved or not: it is tried once
+
+    def _save(self, slot: Slot, tokens: tuple[int, ...]) -> None:
+        if self._states is None or self.parts.context.held(slot.number) != len(tokens):
+            return
+        state = self.parts.context.save(slot.number)
+        if state is not None:
+            self._states.save(tokens, state)
+
+    def _restore(self, sequence: Sequence, slot: Slot) -> bool:
+        """Bring back from disk what of the sequence was read before, if that is worth it."""
+        if self._states is None:
+            return False
+        found = self._states.find(sequence.tokens[:-1], whole=self.parts.native.has_running_state)
+        if found is None or found.shared - len(slot.tokens) < _WORTH_KEEPING:
+            return False
+        state = self._states.load(found)
+        if state is None:
+            return False
+        if not self.parts.context.restore(slot.number, state):
+            self._states.drop(found)
+            return False
+        slot.tokens[:] = found.tokens[: found.shared]
+        slot.kept = len(found.tokens)
+        self._cut_memory(slot)
+        return True
+
+    def _forget(self) -> None:
+        for slot in self._cache.slots:
+            if not slot.taken:
+                slot.tokens.clear()
+                self._cut_memory(slot)
+        if self._states is not None:
+            self._states.clear()
+
+    def _end(self, sequence: Sequence, how: EndReason | AppError) -> None:
+        """The one place where a generation ends."""
+        self._scheduler.drop(sequence)
+        if (chain := self._samplers.pop(sequence, None)) is not None:
+            chain.free()
+        self._inbox.discard(sequence)
+        if isinstance(how, AppError):
+            sequence.fail(how)
+        else:
+            sequence.end(how)
+
+    def _recover(self) -> None:
+        """An unexpected exception: whoever was running gets an error; the rest may go on."""
+        _log.exception("A step of the engine failed.")
+        self._failures += 1
+        if self._failures >= _FAILURES_IN_A_ROW:
+            self._give_up()
+            return
+        failed = DecodeError("The model failed while answering. This is a bug.")
+        for sequence in self._scheduler.sequences:
+            if not sequence.waiting:
+                self._end(sequence, failed)
+        if self._steps is not None:
+            self._end_scoring(self._scorings[0], failed)
+        self.parts.context.clear()
+        self._cache.forget()
+
+    def _give_up(self) -> None:
+        why = "The model stopped working; choose it again or restart Carrel."
+        self._inbox.close(why)
+        self._end_all(ModelError(why))
+
+    def _shut_down(self) -> None:
+        self._inbox.close(CLOSED)
+        self._end_all(None)
+        if self._states is not None:
+            while (slot := self._unsaved()) is not None:
+                self._keep(slot)
+            self._states.close()
+        if self._scorer is not None:
+            self._scorer.context.free()
+        self.parts.free()
+
+    def _end_all(self, error: AppError | None) -> None:
+        for request in self._inbox.live_requests():
+            if isinstance(request, Scoring):
+                self._end_scoring(request, error)
+            else:
+                self._end(request, error or "cancelled")

@@ -1,0 +1,33 @@
+"""How much of a prompt one step may read, so that nobody waits for long. Has no clock: it is told."""
+
+_WHILE_WRITING = 0.35
+"""Seconds a step may take while somebody's answer is being written: the longest gap between two tokens."""
+
+_WHILE_READING = 1.0
+"""Seconds a step may take otherwise: whoever comes is looked at after that."""
+
+_SMALLEST = 32  # tokens; below it a step costs nearly the same
+_TELLING = 32  # tokens from which a step tells the speed of reading
+_WEIGHT = 0.3  # of the newest step; older ones fade
+
+
+class Pace:
+    """The speed at which this model reads on this machine, as it shows."""
+
+    def __init__(self, batch: int) -> None:
+        """`batch` is the most tokens of one step."""
+        self._batch = batch
+        self._speed: float | None = None  # tokens a second
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """A step that read `tokens` of prompts was over after `seconds`."""
+        if tokens >= _TELLING and seconds > 0:
+            speed = tokens / seconds
+            self._speed = speed if self._speed is None else self._speed + _WEIGHT * (speed - self._speed)
+
+    def chunk(self, *, writing: bool) -> int:
+        """Tokens of prompts for the next step."""
+        if self._speed is None:
+            return min(self._batch, 128) if writing else self._batch
+        tokens = int(self._speed * (_WHILE_WRITING if writing else _WHILE_READING))
+        return max(_SMALLEST, min(self._batch, tokens))
