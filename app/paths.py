@@ -46,6 +46,11 @@ class Profile:
         return self.root / "cache" / "sessions"
 
     @property
+    def states(self) -> Path:
+        """What the model has read, so that a conversation need not be read again."""
+        return self.root / "cache" / "states"
+
+    @property
     def uploads(self) -> Path:
         """Files that came through an upload; temporary until accepted, then the original."""
         return self.root / "uploads"

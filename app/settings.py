@@ -78,6 +78,7 @@ ALL: Mapping[str, Setting] = MappingProxyType(
             ),
             Setting("gpu_layers", -1, "Layers to put on the GPU; -1: all.", "layers", low=-1, high=1_000),
             Setting("threads", 0, "0: all cores.", "threads", low=0, high=256),
+            Setting("keep_read", True, "Keep what was read for a conversation, so that it goes on at once."),
             Setting("answer_tokens", 400, "The longest answer.", "tokens", low=16, high=8_192),
             Setting("temperature", 0.0, "0: always the likeliest word.", low=0.0, high=2.0),
             Setting("listen", False, "Let other tools on this computer use the API."),

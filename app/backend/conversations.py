@@ -1,6 +1,7 @@
 """Conversations as the gateway lists, reads, renames and deletes them."""
 
 import asyncio
+from collections.abc import Callable
 
 from app.backend.feed import Feed
 from app.database.messages import Conversations
@@ -11,9 +12,11 @@ from app.records import Conversation, ConversationDetail
 class ConversationService:
     """The conversations of each user. Every change is published to the feed."""
 
-    def __init__(self, conversations: Conversations, feed: Feed) -> None:
+    def __init__(self, conversations: Conversations, feed: Feed, *, forget: Callable[[], None]) -> None:
+        """`forget` makes the models forget what they have read: what was deleted must be in it no more."""
         self._conversations = conversations
         self._feed = feed
+        self._forget = forget
 
     async def list(self, user_id: str) -> tuple[Conversation, ...]:
         """Every conversation of this user, the one used last first."""
@@ -32,4 +35,5 @@ class ConversationService:
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """Remove a conversation with its messages; raises NotFoundError."""
         await asyncio.to_thread(self._conversations.delete, user_id, conversation_id)
+        self._forget()
         self._feed.publish(ConversationRemoved(conversation_id))

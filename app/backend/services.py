@@ -123,8 +123,10 @@ def build(
             answer_tokens=answer_tokens,
             temperature=temperature,
         ),
-        documents=DocumentService(documents, feed, uploads=uploads, wake=queue.wake, cancel=queue.cancel),
-        conversations=ConversationService(conversations, feed),
+        documents=DocumentService(
+            documents, feed, uploads=uploads, wake=queue.wake, cancel=queue.cancel, forget=models.forget
+        ),
+        conversations=ConversationService(conversations, feed, forget=models.forget),
         accounts=accounts,
         models=ModelService(models),
         status=StatusService(

@@ -93,6 +93,7 @@ class Composition:
             gpu_layers=self._settings.number("gpu_layers"),
             threads=self._settings.number("threads"),
             hashes=self._profile.models / "hashes.json",
+            states=self._profile.states if self._settings.flag("keep_read") else None,
             fallback_chat=None if self._model else bundled.chat.path,
             on_change=self._changed,
             on_notice=self._noticed,

@@ -43,20 +43,28 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Whom a request is for: of a busy engine each `client` gets an equal share.
+
+    `urgent` goes before all that is not: a person waits for it at the window.
+    """
+
+    client: str = ""
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """One request. It ends at the model's end of turn, before any of `stop`, or after `max_tokens`.
 
-    `client` is whoever it is for: clients get equal shares of a busy engine. `urgent` goes before
-    all that is not: a person waits for it at the window. `deadline`: seconds after which it is given
-    up, counted from when it was asked; None: never.
+    `deadline`: seconds after which it is given up, counted from when it was asked; None: never.
     """
 
     prompt: Prompt
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
-    client: str = ""
-    urgent: bool = False
+    asker: Asker = Asker()
     deadline: float | None = None
 
 

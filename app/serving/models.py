@@ -37,6 +37,7 @@ class Models:
         gpu_layers: int,
         threads: int,
         hashes: Path,
+        states: Path | None = None,
         fallback_chat: Path | None,
         on_change: Callable[[Model], None],
         on_notice: Callable[[Problem], None],
@@ -47,12 +48,13 @@ class Models:
             chat: the file to answer with.
             context_length, gpu_layers, threads: as for `Engine`.
             hashes: a JSON file that keeps the hashes of files seen before.
+            states: as for `Engine`.
             fallback_chat: the bundled file, used when `chat` cannot be loaded at the start.
             on_change: called with each model that was loaded, unloaded or failed; on any thread.
             on_notice: called with what the user should read once; on any thread.
         """
         self._context_length, self._gpu_layers, self._threads = context_length, gpu_layers, threads
-        self._hashes = hashes
+        self._hashes, self._states = hashes, states
         self._chat_path, self._embedding_path = chat, embedding
         self._fallback_chat = fallback_chat
         self._on_change, self._on_notice = on_change, on_notice
@@ -68,6 +70,7 @@ class Models:
         self._open: list[Engine | Embedder] = []
         self._threads_loading: list[threading.Thread] = []
         self._closed = False
+        self._forgets = False  # something was deleted while there was no engine to be told
 
     def start(self) -> None:
         """Begin to load both models, each on a thread of its own. Returns at once."""
@@ -109,6 +112,19 @@ class Models:
             ModelError: another choice is being loaded, or Carrel is closing.
         """
         return await asyncio.to_thread(self._choose_chat, path)
+
+    def forget(self) -> None:
+        """Forget what was read for answers: in memory, and on disk for every model."""
+
+        def tell(chat: "Future[Engine]") -> None:
+            if chat.exception() is None:
+                chat.result().forget()
+            else:
+                self._forgets = True
+
+        with self._lock:
+            chat = self._chat
+        chat.add_done_callback(tell)
 
     def close(self) -> None:
         """Free all models; running answers end as cancelled. Idempotent; waits for loads to end."""
@@ -200,10 +216,13 @@ class Models:
             context_length=self._context_length,
             gpu_layers=self._gpu_layers,
             threads=self._threads,
+            states=self._states,
             sha256=catalogue.file_hash(path, self._hashes) if path.is_file() else None,
             name=self._names.get(path),
         )
         engine.load()
+        if self._forgets:
+            engine.forget()
         self._keep(engine)
         if engine.notice is not None:
             self._on_notice(engine.notice)

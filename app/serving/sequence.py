@@ -21,7 +21,7 @@ class Sequence:
         self.generation = generation
         self.tokens = list(generation.prompt.tokens)
         self.prompt_tokens = len(self.tokens)
-        self.client, self.urgent = generation.client, generation.urgent
+        self.client, self.urgent = generation.asker.client, generation.asker.urgent
         self.slot: Slot | None = None
         self.cancelled = False
         self.ended = False

@@ -77,6 +77,7 @@ class Library:
     worker: Worker
     embedder: WordEmbedder
     uploads: Path
+    forgotten: list[bool]  # one entry for each time the models had to forget what they read
 
     async def settled(self, *ids: str) -> tuple[Document, ...]:
         """The documents once each is ready or failed; told by the feed, not by the clock."""
@@ -110,6 +111,7 @@ def open_library(profile: paths.Profile):
         cache = EmbeddingCache(profile.embeddings)
         documents, jobs, feed, embedder = Documents(database), Jobs(database), Feed(), WordEmbedder()
         queue = QueueService(jobs)
+        forgotten: list[bool] = []
 
         async def embedding() -> WordEmbedder:
             return embedder
@@ -117,7 +119,12 @@ def open_library(profile: paths.Profile):
         indexer = Indexer(documents, cache, embedding, feed)
         worker = Worker(queue, indexer, documents, feed, storage_pause=0.05)
         service = DocumentService(
-            documents, feed, uploads=profile.uploads, wake=queue.wake, cancel=queue.cancel
+            documents,
+            feed,
+            uploads=profile.uploads,
+            wake=queue.wake,
+            cancel=queue.cancel,
+            forget=lambda: forgotten.append(True),
         )
         user = await asyncio.to_thread(Users(database).local)
         try:
@@ -135,6 +142,7 @@ def open_library(profile: paths.Profile):
                 worker,
                 embedder,
                 profile.uploads,
+                forgotten,
             )
         finally:
             await worker.close()

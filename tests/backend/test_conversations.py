@@ -21,9 +21,9 @@ def database(profile):
 
 def test_a_rename_and_a_removal_reach_the_feed(database):
     async def main():
-        user = Users(database).local()
+        user, forgotten = Users(database).local(), []
         feed = Feed()
-        service = ConversationService(Conversations(database), feed)
+        service = ConversationService(Conversations(database), feed, forget=lambda: forgotten.append(True))
         made = Conversations(database).create(user, "Rent")
         async with feed.subscribe() as changes:
             renamed = await service.rename(user, made.id, "Deposit")
@@ -33,6 +33,7 @@ def test_a_rename_and_a_removal_reach_the_feed(database):
             assert await service.list(user) == (renamed,)
             await service.delete(user, made.id)
             assert await anext(changes) == ConversationRemoved(made.id)
+        assert forgotten == [True]
         with pytest.raises(NotFoundError):
             await service.get(user, made.id)
 
@@ -42,7 +43,7 @@ def test_a_rename_and_a_removal_reach_the_feed(database):
 def test_the_conversations_of_another_are_not_found(database):
     async def main():
         user = Users(database).local()
-        service = ConversationService(Conversations(database), Feed())
+        service = ConversationService(Conversations(database), Feed(), forget=lambda: None)
         made = Conversations(database).create(user, "Rent")
         for refused in (
             service.get("another", made.id),

@@ -6,9 +6,10 @@ import pytest
 
 from app.errors import DeadlineError
 from app.serving.engine import Engine
-from app.serving.generation import ChatMessage, End, Generation, Prompt, Sampling
+from app.serving.generation import Asker, ChatMessage, End, Generation, Prompt, Sampling
 
 CITIES = [("Paris", "France"), ("Rome", "Italy"), ("Tokyo", "Japan"), ("Madrid", "Spain"), ("Cairo", "Egypt")]
+URGENT = Asker(urgent=True)
 STORY = "Tell me a long story about a library."
 
 
@@ -100,7 +101,7 @@ def test_an_urgent_question_is_answered_before_those_that_have_all_places(new_en
         story = Generation(engine.encode([ChatMessage("user", STORY)]), 150)
         stories = [asyncio.ensure_future(note(f"story {number}", story)) for number in range(3)]
         await begun.wait()
-        urgent = about(engine, "Paris", "France", 6, urgent=True)
+        urgent = about(engine, "Paris", "France", 6, asker=URGENT)
         text = await note("urgent", urgent)
         return ended, text, await asyncio.gather(*stories)
 
@@ -121,7 +122,7 @@ def test_an_answer_that_made_room_goes_on_as_if_nothing_had_happened(new_engine)
         begun = asyncio.Event()
         running = asyncio.ensure_future(answer(engine, story, begun))
         await begun.wait()
-        await answer(engine, about(engine, "Rome", "Italy", 3, urgent=True))
+        await answer(engine, about(engine, "Rome", "Italy", 3, asker=URGENT))
         return await running
 
     text, end = asyncio.run(disturb())

@@ -25,6 +25,7 @@ class Desk:
             gpu_layers=-1,
             threads=0,
             hashes=tmp_path / "hashes.json",
+            states=tmp_path / "states",
             fallback_chat=models.chat.path if fallback else None,
             on_change=self.changes.append,
             on_notice=self.notices.append,
@@ -72,6 +73,34 @@ def test_a_chosen_model_that_fails_at_the_start_is_replaced_by_the_bundled_one(d
     assert engine.model.name == "SmolLM2 135M Instruct"
     assert [notice.code for notice in here.notices] == ["model_file_invalid"]
     assert "gone.gguf" in here.notices[0].message
+
+
+def read_again(engine):
+    """How many tokens of a long prompt need not be computed."""
+    asked = Generation(engine.encode([ChatMessage("user", "word " * 300)]), 2)
+
+    async def last():
+        return [item async for item in engine.generate(asked)][-1]
+
+    return asyncio.run(last()).usage.cached_tokens
+
+
+def test_what_must_be_forgotten_is_in_no_memory_and_on_no_disk(desk, tmp_path):
+    here = desk()
+    here.models.start()
+    engine = asyncio.run(here.models.chat())
+    read_again(engine)
+    assert read_again(engine) > 300
+
+    here.models.forget()
+
+    assert read_again(engine) == 0
+    here.models.close()
+    assert any((tmp_path / "states").iterdir())
+    here = desk()
+    here.models.forget()  # before there is a model to be told
+    here.models.start()
+    assert read_again(asyncio.run(here.models.chat())) == 0
 
 
 def test_models_that_cannot_be_loaded_say_why_to_everyone_who_asks(desk, tmp_path):

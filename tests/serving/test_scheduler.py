@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.serving.generation import End, Generation, Prompt
+from app.serving.generation import Asker, End, Generation, Prompt
 from app.serving.kv_cache import KvCache
 from app.serving.scheduler import Scheduler
 from app.serving.sequence import Sequence
@@ -19,8 +19,9 @@ class Recorder:
         self.items.append(item)
 
 
-def sequence(prompt, max_tokens=3, **options):
-    return Sequence(Generation(Prompt("", tuple(prompt)), max_tokens, **options), Recorder())
+def sequence(prompt, max_tokens=3, **asker):
+    generation = Generation(Prompt("", tuple(prompt)), max_tokens, asker=Asker(**asker))
+    return Sequence(generation, Recorder())
 
 
 class Watched(Scheduler):

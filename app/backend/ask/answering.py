@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from app.backend.ask.absence import nothing_found
 from app.backend.ask.brief import Brief, Preparation
@@ -21,7 +21,7 @@ from app.errors import AppError, NotFoundError
 from app.events import AskEvent, Delta, Failed, Finished, Retrieved
 from app.records import Conversation, Message, MessageState, Problem, Timings, Usage
 from app.serving.engine import Engine
-from app.serving.generation import Sampling
+from app.serving.generation import Asker, Sampling
 
 # A kill costs at most so much of an answer, in seconds.
 _BETWEEN_SAVES = 1.0
@@ -40,6 +40,7 @@ class Asked:
     document_ids: tuple[str, ...] | None
     sampling: Sampling
     answer_tokens: int
+    asker: Asker
     trace_id: str
     begun: float
 
@@ -126,7 +127,7 @@ class Answering:
         )
         if brief.generation is None:
             return await self._absent(answer, message.id, brief)
-        writing = answer.writing = Writing(brief, brief.generation)
+        writing = answer.writing = Writing(brief, replace(brief.generation, asker=asked.asker))
         if answer.stopped:
             writing.stop()
         try:

@@ -18,7 +18,7 @@ from app.database.messages import Conversations, Messages
 from app.errors import InvalidRequestError
 from app.events import AskEvent, ConversationChanged, Failed, Finished
 from app.records import Conversation, ConversationDetail, Message, SearchResult, Source, Timings
-from app.serving.generation import Sampling
+from app.serving.generation import Asker, Sampling
 from app.serving.models import Models
 
 # Earlier questions and answers that a model may see again.
@@ -68,6 +68,8 @@ class AskService:
         trace_id: str,
         sampling: Sampling | None = None,
         max_tokens: int | None = None,
+        client: str | None = None,
+        urgent: bool = False,
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question in a conversation (a new one if none is given).
 
@@ -77,6 +79,8 @@ class AskService:
         Args:
             document_ids: answer only from these; None or empty: from all.
             max_tokens: of the answer.
+            client: which of those who ask it is, where a busy model is shared; None: the user.
+            urgent: a person waits for it at the window, so it goes before others.
 
         Raises (before the first event, and before anything is stored):
             InvalidRequestError: the question is blank.
@@ -110,6 +114,7 @@ class AskService:
                 document_ids=limited,
                 sampling=sampling or self._sampling,
                 answer_tokens=max_tokens or self._answer_tokens,
+                asker=Asker(client or user_id, urgent),
                 trace_id=trace_id,
                 begun=begun,
             )

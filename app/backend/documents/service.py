@@ -31,6 +31,7 @@ class DocumentService:
         uploads: Path,
         wake: Callable[[], None],
         cancel: Callable[[str], Awaitable[None]],
+        forget: Callable[[], None],
         viewer: PageViewer | None = None,
     ) -> None:
         """
@@ -38,12 +39,14 @@ class DocumentService:
             uploads: the folder where uploads are kept.
             wake: tells the queue that there is work.
             cancel: stops the reading of a document, if it is being read.
+            forget: makes the models forget what they have read.
         """
         self._documents = documents
         self._feed = feed
         self._uploads = uploads
         self._wake = wake
         self._cancel = cancel
+        self._forget = forget
         self._viewer = viewer or PageViewer()
         # An upload must not be taken in while a document with the same content is taken out.
         self._uploads_turn = asyncio.Lock()
@@ -184,7 +187,8 @@ class DocumentService:
     async def delete(self, user_id: str, document_id: str) -> None:
         """Remove a document and all that was made from it; a reading under way is stopped.
 
-        The user's own file stays where it is; an upload is removed.
+        The user's own file stays where it is; an upload is removed. What models remember of their
+        reading goes, too: nothing of a document that was deleted stays in the profile.
 
         Raises:
             NotFoundError: it is not in the library.
@@ -196,6 +200,7 @@ class DocumentService:
             if upload is not None:
                 await asyncio.to_thread(upload.unlink, missing_ok=True)
         self._feed.publish(DocumentRemoved(document_id))
+        self._forget()
         await self._viewer.forget(document.content_hash)
 
     async def close(self) -> None:

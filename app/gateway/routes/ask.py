@@ -37,6 +37,8 @@ async def ask(call: Call, body: Ask) -> EventStream:
         conversation_id=body.conversation_id,
         document_ids=body.document_ids,
         trace_id=call.trace_id,
+        client=call.client,
+        urgent=call.at_the_window,
     )
     trace_id = call.trace_id
     return await EventStream.begin(

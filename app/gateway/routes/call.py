@@ -46,6 +46,16 @@ class Arrived:
         return trace_id.get()
 
     @property
+    def client(self) -> str:
+        """Which of those who ask it is: a session each, and whoever has none together."""
+        return caller_of(self.request.scope).session or ""
+
+    @property
+    def at_the_window(self) -> bool:
+        """Whether it comes from this program's own window or command line."""
+        return self.door.kind == "in_process"
+
+    @property
     def known_user(self) -> str | None:
         """The user, or None on the routes that are open to all."""
         return caller_of(self.request.scope).user_id

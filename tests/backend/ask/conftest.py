@@ -84,6 +84,9 @@ class Lent:
     def describe(self):
         return self._models.describe()
 
+    def forget(self):
+        self._models.forget()
+
 
 class Scripted:
     """The real engine, but for what it writes: a list of texts; an exception in it is raised.

@@ -242,6 +242,7 @@ def test_deleting_removes_the_upload_but_never_the_users_own_file(open_library, 
                     assert await anext(events) == DocumentRemoved(addition.document.id)
 
             assert path.is_file()
+            assert len(library.forgotten) == 2
             assert kept(library) == []
             assert await library.service.list(library.user) == ()
             with pytest.raises(NotFoundError):
