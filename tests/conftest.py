@@ -47,6 +47,22 @@ def profile(tmp_path: Path) -> paths.Profile:
 
 
 @pytest.fixture(scope="session")
+def processor_wait() -> Callable[[], float]:
+    """Seconds the calling thread was ready to run and had no processor, where the system tells.
+
+    A stall of ours is told apart by it from a machine that does other things.
+    """
+
+    def wait() -> float:
+        try:
+            return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+        except OSError:
+            return 0.0
+
+    return wait
+
+
+@pytest.fixture(scope="session")
 def sample() -> SampleQuestion:
     """The lease that comes with the program."""
     found = json.loads(paths.resource("sample", "sample.json").read_text("utf-8"))

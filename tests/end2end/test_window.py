@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QMimeData, QPointF, Qt, QTimer, QUrl
@@ -32,8 +31,9 @@ class Drive:
     ours shows there however busy the machine is.
     """
 
-    def __init__(self, profile) -> None:
+    def __init__(self, profile, processor_wait) -> None:
         self.profile = profile
+        self._processor_wait = processor_wait
         self.gaps: list[float] = []
         self.own: list[float] = []
         self.steps: list[Callable[[], bool]] = []
@@ -55,7 +55,7 @@ class Drive:
         return "connected" in self._signalled
 
     def watch(self) -> bool:
-        self._last, self._waited = time.perf_counter(), _waited()
+        self._last, self._waited = time.perf_counter(), self._processor_wait()
         return True
 
     def show(self, *steps: Callable[[], bool], within: float) -> int:
@@ -102,7 +102,7 @@ class Drive:
         if self.shown_after is None:
             self.shown_after = now - begun
         if self._last is not None:
-            gap, waited = now - self._last, _waited()
+            gap, waited = now - self._last, self._processor_wait()
             self.gaps.append(gap)
             self.own.append(gap - (waited - self._waited))
         if now > self._deadline:
@@ -111,20 +111,12 @@ class Drive:
             self.steps.pop(0)
         if self._last is not None:
             # What the step itself took is the test's, not the window's.
-            self._last, self._waited = time.perf_counter(), _waited()
-
-
-def _waited() -> float:
-    """Seconds this thread was ready to run and had no processor, where the system tells."""
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
+            self._last, self._waited = time.perf_counter(), self._processor_wait()
 
 
 @pytest.fixture
-def drive(profile, bundled_models, qapp):
-    return Drive(profile)
+def drive(profile, processor_wait, bundled_models, qapp):
+    return Drive(profile, processor_wait)
 
 
 @pytest.fixture

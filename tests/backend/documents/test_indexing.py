@@ -216,7 +216,7 @@ def test_progress_is_told_while_it_goes_on_and_only_ever_grows(open_library, mak
 
 
 @pytest.mark.slow
-def test_the_loop_stays_responsive_while_three_hundred_pages_are_read(open_library, make_pdf):
+def test_the_loop_stays_responsive_while_three_hundred_pages_are_read(open_library, make_pdf, processor_wait):
     path = make_pdf(pages=300, lines=40)
 
     async def main() -> list[float]:
@@ -224,19 +224,18 @@ def test_the_loop_stays_responsive_while_three_hundred_pages_are_read(open_libra
         async with open_library() as library:
             (added,) = await library.service.add_paths(library.user, [path])
             reading = asyncio.create_task(library.settled(added.document.id))
-            last = time.perf_counter()
+            last, waited = time.perf_counter(), processor_wait()
             while not reading.done():
                 await asyncio.wait([reading], timeout=0.01)
-                now = time.perf_counter()
-                gaps.append(now - last)
-                last = now
+                now, waited_now = time.perf_counter(), processor_wait()
+                gaps.append(now - last - (waited_now - waited))
+                last, waited = now, waited_now
             assert reading.result()[0].status == "ready"
         return gaps
 
     gaps = sorted(asyncio.run(main()))
 
     assert len(gaps) > 50
-    # The machine that runs this may be busy with other things now and then.
     assert gaps[int(len(gaps) * 0.99)] < 0.1
 
 
