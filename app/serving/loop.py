@@ -13,6 +13,7 @@ from collections.abc import Generator
 from app.errors import AppError, DeadlineError, DecodeError, ModelError
 from app.serving import llama, sampler
 from app.serving.chat_model import ChatModel
+from app.serving.checkpoints import Checkpoint, Checkpoints
 from app.serving.generation import EndReason
 from app.serving.inbox import Inbox
 from app.serving.kv_cache import KvCache, Place, Slot
@@ -42,7 +43,10 @@ class Loop:
         self._cache = KvCache(
             parts.context.length, parts.context.slots, copies=not parts.native.has_running_state
         )
-        self._scheduler = Scheduler(self._cache, batch=parts.batch)
+        self._scheduler = Scheduler(
+            self._cache, batch=parts.batch, pauses_before_last=parts.native.has_running_state
+        )
+        self._checkpoints = Checkpoints() if parts.native.has_running_state else None
         self._pace = Pace(parts.batch)
         self._samplers: dict[Sequence, NativeSampler] = {}
         self._scorings: deque[Scoring] = deque()
@@ -126,6 +130,7 @@ class Loop:
             read = sum(len(row.tokens) for row in plan.rows if len(row.tokens) > 1)
             self._pace.took(read, time.perf_counter() - begun)
             self._scheduler.commit(plan)
+            self._keep_checkpoints(plan)
             self._sample(plan)
             return
         for sequence in plan.sequences:
@@ -191,10 +196,30 @@ class Loop:
             scoring.done.set_exception(result or ModelError(self._inbox.closed or CLOSED))
 
     def _cut_memory(self, slot: Slot) -> None:
-        """Make the model's memory of a slot what the bookkeeping says it is, or empty."""
-        kept = self.parts.context.truncate(slot.number, len(slot.tokens))
+        """Make the model's memory of a slot what the bookkeeping says it is, or less."""
+        context, wanted = self.parts.context, len(slot.tokens)
+        if self._checkpoints is not None and wanted < context.held(slot.number):
+            point = self._checkpoints.best(slot.number, wanted)
+            if point is not None and context.restore(slot.number, point.state, running=True):
+                wanted = point.length
+        kept = context.truncate(slot.number, wanted)
         del slot.tokens[kept:]
         slot.kept = min(slot.kept, kept)
+        if self._checkpoints is not None:
+            self._checkpoints.cut(slot.number, kept)
+
+    def _keep_checkpoints(self, plan: Plan) -> None:
+        """Of prompts that are being read: where a later one may branch off."""
+        if self._checkpoints is None:
+            return
+        for row, sequence in zip(plan.rows, plan.sequences, strict=True):
+            at_end = sequence.missing == 1 and not sequence.sampled
+            length = row.start + len(row.tokens)
+            if row.output or not self._checkpoints.due(row.slot, length, at_end=at_end):
+                continue
+            state = self.parts.context.save(row.slot, running=True)
+            if state is not None:
+                self._checkpoints.keep(Checkpoint(row.slot, length, state))
 
     def _unsaved(self) -> Slot | None:
         """A slot that holds something worth keeping that is on no disk."""
@@ -227,6 +252,8 @@ class Loop:
         if not self.parts.context.restore(slot.number, state):
             self._states.drop(found)
             return False
+        if self._checkpoints is not None:
+            self._checkpoints.cut(slot.number, 0)
         slot.tokens[:] = found.tokens[: found.shared]
         slot.kept = len(found.tokens)
         self._cut_memory(slot)
@@ -266,6 +293,8 @@ class Loop:
             self._end_scoring(self._scorings[0], failed)
         self.parts.context.clear()
         self._cache.forget()
+        if self._checkpoints is not None:
+            self._checkpoints = Checkpoints()
 
     def _give_up(self) -> None:
         why = "The model stopped working; choose it again or restart Carrel."

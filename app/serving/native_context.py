@@ -148,23 +148,33 @@ class NativeContext:
         native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         self._copying = True
 
-    def save(self, slot: int) -> bytes | None:
-        """Everything the model remembers of `slot`, for `restore`; None while a copy is under way."""
+    def save(self, slot: int, *, running: bool = False) -> bytes | None:
+        """Everything the model remembers of `slot`, for `restore`; None while a copy is under way.
+
+        Args:
+            running: only the part that cannot be cut (a running state, a sliding window).
+        """
         if self._copying or not self.held(slot):
             return None
-        size = int(native.llama_state_seq_get_size(self.handle, slot))
+        part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
+        size = int(native.llama_state_seq_get_size_ext(self.handle, slot, part))
         buffer = (ctypes.c_uint8 * size)()
-        written = int(native.llama_state_seq_get_data(self.handle, buffer, size, slot))
+        written = int(native.llama_state_seq_get_data_ext(self.handle, buffer, size, slot, part))
         return memoryview(buffer)[:written].tobytes() if written else None
 
-    def restore(self, slot: int, state: bytes) -> bool:
+    def restore(self, slot: int, state: bytes, *, running: bool = False) -> bool:
         """Let `slot` hold what was saved. False: it does not fit this context; the slot is empty then.
 
         `state` must be what `save` gave, unchanged: llama.cpp trusts it.
+
+        Args:
+            running: as for `save`. The rest of what the slot holds stays; cut it with `truncate`.
         """
-        native.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
+        if not running:
+            native.llama_memory_seq_rm(self._memory, slot, -1, -1)
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        if native.llama_state_seq_set_data(self.handle, buffer, len(state), slot):
+        if native.llama_state_seq_set_data_ext(self.handle, buffer, len(state), slot, part):
             return True
         native.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False

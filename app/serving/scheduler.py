@@ -46,10 +46,16 @@ class Plan:
 class Scheduler:
     """Shares the slots of `cache`, and the tokens of each step, among the sequences."""
 
-    def __init__(self, cache: KvCache, *, batch: int) -> None:
-        """`batch` is the most tokens of one step; at least one a slot."""
+    def __init__(self, cache: KvCache, *, batch: int, pauses_before_last: bool = False) -> None:
+        """
+        Args:
+            batch: the most tokens of one step; at least one a slot.
+            pauses_before_last: the last token of a prompt gets a step of its own, so that what was
+                read before it can be kept for the same prompt with another ending.
+        """
         self._cache = cache
         self._batch = batch
+        self._pauses = pauses_before_last
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
         self._arrivals = itertools.count()
@@ -123,7 +129,8 @@ class Scheduler:
             room = min(room, max(1, prefill))
         reading = [sequence for sequence in self._running if sequence.missing > 1]
         for sequence, share in self._shares(reading, room):
-            size = min(share, sequence.missing - sizes.get(sequence, 0), room)
+            most = sequence.missing - self._pauses  # the prompt's last token, left for another step
+            size = min(share, most - sizes.get(sequence, 0), room)
             if size > 0:
                 sizes[sequence] = sizes.get(sequence, 0) + size
                 room -= size

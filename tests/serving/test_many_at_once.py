@@ -169,7 +169,7 @@ def test_a_conversation_is_remembered_over_a_restart(models, tmp_path):
     engine.close()
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gemma2", "mamba"])
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "mamba", "lfm2"])
 def test_every_kind_of_model_answers_several_at_once_and_after_a_restart(tiny, tmp_path, architecture):
     options = {"window": 32} if architecture == "gemma2" else {}
     path = tiny(architecture, **options)

@@ -12,7 +12,7 @@ from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, Generation, Prompt, Sampling
 
 QUESTIONS = ("abc", "abcdef", "abc" + " the" * 30, "abc" + " the" * 30, "abc" + " the" * 20 + "x", "abc")
-KINDS = [("llama", {}), ("gemma2", {"window": 32}), ("mamba", {})]
+KINDS = [("llama", {}), ("gemma2", {"window": 32}), ("mamba", {}), ("lfm2", {})]
 
 
 @pytest.fixture
@@ -47,11 +47,32 @@ def test_what_was_answered_before_changes_no_answer(load, architecture, options)
         assert answer(used, question)[0] == answer(fresh, question)[0]
 
 
-def test_a_kv_cache_is_reused_and_a_running_state_is_not(load):
-    for (architecture, options), reuses in zip(KINDS, (True, True, False), strict=True):
-        engine = load(architecture, **options)
-        answer(engine, "abc" + " the" * 30)
-        assert (answer(engine, "abc" + " the" * 30)[1].usage.cached_tokens > 0) is reuses
+@pytest.mark.parametrize(("architecture", "options"), KINDS)
+def test_the_same_prompt_again_is_not_read_again(load, architecture, options):
+    engine = load(architecture, **options)
+    first, _ = answer(engine, "abc" + " the" * 30)
+    again, end = answer(engine, "abc" + " the" * 30)
+
+    assert end.usage.cached_tokens == end.usage.prompt_tokens - 1
+    assert again == first
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "lfm2"])
+def test_a_running_state_goes_back_to_where_another_prompt_branches_off(load, architecture):
+    engine = load(architecture)
+    fresh = load(architecture)
+
+    async def ask(engine, tokens):
+        items = [item async for item in engine.generate(Generation(Prompt("", tuple(tokens)), 12))]
+        return "".join(piece.text for piece in items[:-1]), items[-1].usage.cached_tokens
+
+    begin = [1] + [5, 6, 7] * 20
+    first, _ = asyncio.run(ask(engine, begin))
+    branched, cached = asyncio.run(ask(engine, [*begin[:-1], *[9] * 30]))
+
+    assert cached == len(begin) - 1
+    assert branched == asyncio.run(ask(fresh, [*begin[:-1], *[9] * 30]))[0]
+    assert asyncio.run(ask(engine, begin))[0] == first
 
 
 @pytest.mark.parametrize(("architecture", "options"), KINDS)

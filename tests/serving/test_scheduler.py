@@ -27,8 +27,8 @@ def sequence(prompt, max_tokens=3, **asker):
 class Watched(Scheduler):
     """A scheduler with the model's memory beside it: what each slot really holds."""
 
-    def __init__(self, cache, *, batch):
-        super().__init__(cache, batch=batch)
+    def __init__(self, cache, **options):
+        super().__init__(cache, **options)
         self.memory = {}
 
 
@@ -245,10 +245,11 @@ BEGINNINGS = ([], [8] * 70, [8] * 70 + [9] * 70)  # some are worth copying
     slots=st.integers(1, 4),
     batch=st.integers(4, 90),
     prefill=st.one_of(st.none(), st.integers(1, 50)),
+    pauses=st.booleans(),
 )
-def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slots, batch, prefill):
+def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slots, batch, prefill, pauses):
     cache = KvCache(1_000, slots=slots)
-    scheduler = Watched(cache, batch=batch)
+    scheduler = Watched(cache, batch=batch, pauses_before_last=pauses)
     sequences = [
         sequence([*beginning, *rest], longest, client=client, urgent=urgent)
         for beginning, rest, longest, _, _, client, urgent in requests

@@ -1,7 +1,8 @@
 """Tiny GGUF models with random weights, of kinds the bundled ones are not.
 
 They say nothing sensible; they show that the engine works with a running state instead of a KV
-cache (mamba), with a sliding window (gemma2), with another vocabulary and no chat template (llama).
+cache (mamba) or beside one (lfm2), with a sliding window (gemma2), with another vocabulary and no chat
+template (llama).
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ _SPECIAL = [
 
 
 def write(path: Path, architecture: str, *, window: int = 0, template: str | None = None) -> Path:
-    """Write a model of `architecture` ("llama", "gemma2" or "mamba") to `path`."""
+    """Write a model of `architecture` ("llama", "gemma2", "mamba" or "lfm2") to `path`."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(TRAINED)
     writer.add_embedding_length(WIDTH)
@@ -33,9 +34,11 @@ def write(path: Path, architecture: str, *, window: int = 0, template: str | Non
         writer.add_tensor(name, chance.standard_normal(shape, dtype=np.float32) * 0.2)
 
     tensor("token_embd.weight", tokens, WIDTH)
-    tensor("output_norm.weight", WIDTH)
+    tensor("token_embd_norm.weight" if architecture == "lfm2" else "output_norm.weight", WIDTH)
     if architecture == "mamba":
         _mamba(writer, tensor)
+    elif architecture == "lfm2":
+        _hybrid(writer, tensor)
     else:
         _transformer(writer, tensor, window, gemma=architecture == "gemma2")
     writer.write_header_to_file()
@@ -83,6 +86,29 @@ def _transformer(writer, tensor, window: int, *, gemma: bool) -> None:
         if gemma:
             tensor(block + "post_attention_norm.weight", WIDTH)
             tensor(block + "post_ffw_norm.weight", WIDTH)
+
+
+def _hybrid(writer, tensor) -> None:
+    """Attention in the first layer, a short convolution in the second."""
+    kernel = 3
+    writer.add_feed_forward_length(INNER)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv([HEADS, 0])
+    writer.add_shortconv_l_cache(kernel)
+    for layer in range(LAYERS):
+        block = f"blk.{layer}."
+        for norm in ("attn_norm", "ffn_norm"):
+            tensor(f"{block}{norm}.weight", WIDTH)
+        tensor(block + "ffn_gate.weight", INNER, WIDTH)
+        tensor(block + "ffn_up.weight", INNER, WIDTH)
+        tensor(block + "ffn_down.weight", WIDTH, INNER)
+    for part in ("attn_q_norm", "attn_k_norm"):
+        tensor(f"blk.0.{part}.weight", WIDTH // HEADS)
+    for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        tensor(f"blk.0.{part}.weight", WIDTH, WIDTH)
+    tensor("blk.1.shortconv.conv.weight", WIDTH, kernel)
+    tensor("blk.1.shortconv.in_proj.weight", 3 * WIDTH, WIDTH)
+    tensor("blk.1.shortconv.out_proj.weight", WIDTH, WIDTH)
 
 
 def _mamba(writer, tensor) -> None:
