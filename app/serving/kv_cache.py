@@ -96,8 +96,9 @@ class KvCache:
         if not self._copies:
             return False
         now = max(self._shared(slot.tokens, prompt) for slot in self._slots)
-        soon = max(self._shared(slot.coming, prompt) for slot in self._slots)
-        return soon - now >= COPY_WORTH
+        reading = (slot for slot in self._slots if len(slot.coming) - len(slot.tokens) > 1)
+        soon = max((self._shared(slot.coming, prompt) for slot in reading), default=0)
+        return soon > now and soon >= COPY_WORTH
 
     def give_back(self, slot: Slot) -> None:
         """The sequence is over; its tokens stay for whoever begins the same way."""

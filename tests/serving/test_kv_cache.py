@@ -93,7 +93,9 @@ def test_waiting_is_worth_while_another_reads_the_same_beginning():
 
     assert cache.worth_waiting([*LONG, 2])
     assert not cache.worth_waiting([*LONG[:5], 2])
-    first.tokens.extend(LONG)
+    first.tokens.extend(LONG[:-2])
+    assert cache.worth_waiting([*LONG, 2])
+    first.tokens.extend(LONG[-2:])
     assert not cache.worth_waiting([*LONG, 2])
     first.tokens.clear()
     cache.give_back(first)
