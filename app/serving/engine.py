@@ -49,7 +49,7 @@ class Engine:
             gpu_layers: -1: all, where there is a GPU.
             threads: 0: all physical cores.
             slots: answers that are written side by side; 0: a few, as memory allows.
-            queue_limit: requests that may wait; one more gets BusyError.
+            queue_limit: requests that may wait; one more gets BusyError, unless it is urgent.
             states: the folder in which what was read is kept over restarts; None: it is not.
             sha256: of the file, if known; else `load` reads it once more to compute it.
             name: for people; else the file's name.
@@ -142,6 +142,14 @@ class Engine:
         needed, available = len(prompt.tokens) + max_tokens, self.context_length
         if needed > available:
             raise ContextOverflowError(needed, available)
+
+    def check_queue(self) -> None:
+        """Refuse now what `generate` would refuse because too many wait.
+
+        Raises:
+            BusyError, ModelError: as there.
+        """
+        self._inbox.check()
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece | End, None]:
         """Stream one answer; the last item is its End. Runs on any loop.

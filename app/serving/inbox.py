@@ -21,7 +21,7 @@ class Inbox:
     """Thread-safe; the methods of the second half are for the engine's thread alone."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: requests that may wait; one more is refused."""
+        """`limit`: requests that may wait; one more is refused, unless it is urgent."""
         self._limit = limit
         self._changed = threading.Condition()
         self._new: deque[Request] = deque()
@@ -62,15 +62,17 @@ class Inbox:
             ModelError: the engine is closed.
         """
         with self._changed:
-            if self._closed:
-                raise ModelError(self._closed)
-            if sum(other.waiting and not other.cancelled for other in self._live) >= self._limit:
-                raise BusyError
+            self._check(urgent=request.urgent)
             self._live.add(request)
             self._new.append(request)
             if self._retires_at is not None:
                 self._retires_at = max(self._retires_at, time.monotonic() + 1.0)
             self._changed.notify()
+
+    def check(self) -> None:
+        """Raise what `put` would raise for a request that is not urgent."""
+        with self._changed:
+            self._check(urgent=False)
 
     def cancel(self, request: Request) -> None:
         """Nobody waits for it any more."""
@@ -100,6 +102,13 @@ class Inbox:
             if self._stop is not None:
                 self._stop.set()
             self._changed.notify()
+
+    def _check(self, *, urgent: bool) -> None:
+        if self._closed:
+            raise ModelError(self._closed)
+        waiting = sum(other.waiting and not other.cancelled for other in self._live)
+        if waiting >= self._limit and not urgent:
+            raise BusyError
 
     # From here on: the engine's thread.
 

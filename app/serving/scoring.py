@@ -39,6 +39,7 @@ class Scoring:
     done: "Future[tuple[float, ...]]" = field(default_factory=Future)
     cancelled: bool = False
     begun: bool = False
+    urgent: bool = False
 
     @property
     def waiting(self) -> bool:

@@ -284,3 +284,22 @@ def test_an_answer_whose_reader_went_is_kept_and_marked(answering):
         return (await answering.client.conversation(first.conversation.id)).messages[-1]
 
     assert answering.do(leave()).state == "stopped"
+
+
+@pytest.mark.model
+def test_where_too_many_wait_tools_are_told_so_and_the_window_is_answered(answering, sample, monkeypatch):
+    engine = answering.do(answering.backend.models._models.chat())
+    monkeypatch.setattr(engine._inbox, "_limit", 0)
+    before = answering.do(answering.client.conversations())
+
+    refused = answering.tcp.post("/ask", json={"question": sample.question})
+
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "busy"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert answering.do(answering.client.conversations()) == before
+
+    async def ask():
+        return [event async for event in answering.client.ask(sample.question)]
+
+    assert isinstance(answering.do(ask())[-1], Finished)

@@ -85,6 +85,7 @@ class AskService:
         Raises (before the first event, and before anything is stored):
             InvalidRequestError: the question is blank.
             NotFoundError: no such conversation or document.
+            BusyError: too many wait for the model, and this is not urgent.
             ModelError: there is no chat model.
             ContextOverflowError: the question does not fit in the model's context window.
             StorageError: the question cannot be stored.
@@ -98,6 +99,8 @@ class AskService:
         if conversation_id is not None:
             detail = await asyncio.to_thread(self._conversations.get, user_id, conversation_id)
         engine = await self._models.chat()
+        if not urgent:
+            engine.check_queue()
         await self._preparation.check(engine, question)
 
         conversation, stored = await asyncio.to_thread(
