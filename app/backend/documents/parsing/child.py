@@ -5,15 +5,13 @@ Its imports are light on purpose (no FastAPI, llama.cpp or Qt): it starts for ev
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+from app import confinement
 from app.backend.documents.parsing import markdown, pdf, render, text
 from app.backend.documents.parsing.messages import (
     Boxes,
@@ -144,33 +142,9 @@ def _refuse(connection: Connection, error: AppError) -> None:
 
 def _confine() -> None:
     """Give up what reading a file does not need, and end with the program."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's to handle
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if sys.platform != "win32":
-        _limit(resource.RLIMIT_AS, MEMORY_BYTES)
-        _limit(resource.RLIMIT_CORE, 0)  # a core dump would hold the user's text
-        _limit(resource.RLIMIT_FSIZE, 0)  # nothing is to be written
-        _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-if sys.platform != "win32":
-
-    def _limit(kind: int, value: int) -> None:
-        _, hard = resource.getrlimit(kind)
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        with contextlib.suppress(OSError, ValueError):  # not every system knows every limit
-            resource.setrlimit(kind, (value, value))
+    confinement.confine()
+    confinement.limit("RLIMIT_AS", MEMORY_BYTES)
+    confinement.limit("RLIMIT_NOFILE", _OPEN_FILES)
 
 
 def _limit_cpu(seconds: int) -> None:

@@ -1,12 +1,11 @@
 """The program's side of the parsing child: start it, hear it, end it.
 
-A child is spawned, never forked: it shares neither threads nor descriptors with the program.
 Whatever becomes of it (killed by a limit, crashed by a broken file, hung), the caller gets a
 DocumentError with a sentence, and the process is gone when the call is over.
 """
 
 import asyncio
-import multiprocessing
+import multiprocessing.process
 import signal
 import threading
 import time
@@ -32,6 +31,7 @@ from app.backend.documents.parsing.messages import (
     decode_from_child,
     encode,
 )
+from app.confinement import processes, spawn
 from app.errors import (
     AppError,
     DamagedFileError,
@@ -55,9 +55,6 @@ _LARGEST_MESSAGE = 1 << 27
 _EXIT_SECONDS = 5.0
 _NONSENSE = "The reader of this file gave an answer that makes no sense."
 
-_spawn = multiprocessing.get_context("spawn")
-# multiprocessing keeps its list of children without a lock.
-_processes = threading.Lock()
 _REFUSALS: dict[str, type[AppError]] = {
     kind.code: kind
     for kind in (
@@ -214,12 +211,12 @@ class Child:
     # --- on a thread of the pool
 
     def _start(self) -> None:
-        ours, theirs = _spawn.Pipe()
-        process = _spawn.Process(
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(
             target=self._target, args=(theirs, *self._arguments), daemon=True, name="carrel-parser"
         )
         try:
-            with _processes:
+            with processes:
                 process.start()
         except BaseException:
             ours.close()
@@ -274,7 +271,7 @@ class Child:
         """Why the child is gone without a word; waits for its end."""
         code = None
         if self._process is not None:
-            with _processes:
+            with processes:
                 self._process.join(_EXIT_SECONDS)
                 code = self._process.exitcode
         if code is not None and -code in _LIMIT_SIGNALS:
@@ -290,7 +287,7 @@ class Child:
             if self._pipe is not None:
                 self._pipe.close()
                 self._pipe = None
-        with _processes:
+        with processes:
             process.join(_EXIT_SECONDS)
 
 
