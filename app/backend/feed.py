@@ -3,10 +3,13 @@
 A publisher never waits. Each reader has its own bounded queue, in which the newest state of one
 document (conversation, model) takes the place of the older one that was not read yet, so a slow
 reader misses steps of progress but never the last word.
+
+A notice is for a person: one that came when no window was open waits for the next window.
 """
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
@@ -17,10 +20,12 @@ from app.events import (
     DocumentRemoved,
     FeedEvent,
     ModelChanged,
+    Notice,
     WindowRequested,
 )
 
 _LONGEST_QUEUE = 5_000
+_MOST_UNREAD = 20
 
 
 class Feed:
@@ -30,32 +35,42 @@ class Feed:
         self._longest_queue = longest_queue
         self._lock = threading.Lock()
         self._readers: set[_Reader] = set()
+        self._windows: set[_Reader] = set()  # those of the readers that show notices
+        self._unread: deque[Notice] = deque(maxlen=_MOST_UNREAD)
         self._closed = False
 
     def publish(self, event: FeedEvent) -> None:
         """Give `event` to whoever reads now. Returns at once, on any thread."""
         with self._lock:
             readers = tuple(self._readers)
+            if isinstance(event, Notice) and not self._windows:
+                self._unread.append(event)
         for reader in readers:
             reader.put(event)
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[AsyncIterator[FeedEvent]]:
-        """Read from now on. The iterator ends when the feed is closed.
+    async def subscribe(self, *, window: bool = False) -> AsyncIterator[AsyncIterator[FeedEvent]]:
+        """Read from now on; a window also gets the notices that waited for one.
 
-        It also ends when the reader is thousands of events behind: what it shows is then too
-        old to be mended by them, and it has to fetch everything anew.
+        The iterator ends when the feed is closed. It also ends when the reader is thousands of
+        events behind: what it shows is then too old to be mended by them, and it has to fetch
+        everything anew.
         """
         reader = _Reader(asyncio.get_running_loop(), self._longest_queue)
         with self._lock:
             if self._closed:
                 reader.end()
             self._readers.add(reader)
+            if window:
+                self._windows.add(reader)
+                while self._unread:
+                    reader.put(self._unread.popleft())
         try:
             yield reader.events()
         finally:
             with self._lock:
                 self._readers.discard(reader)
+                self._windows.discard(reader)
 
     @property
     def readers(self) -> int:

@@ -47,6 +47,45 @@ def test_a_reader_gets_nothing_from_before_it_came():
     asyncio.run(main())
 
 
+def test_a_notice_that_no_window_was_there_for_waits_for_the_first_one():
+    async def main() -> None:
+        feed = Feed()
+        feed.publish(notice(1))
+        async with feed.subscribe() as tool:
+            feed.publish(notice(2))
+            assert await taken(tool, 1) == [notice(2)]
+        async with feed.subscribe(window=True) as first:
+            feed.publish(notice(3))
+            assert await taken(first, 3) == [notice(1), notice(2), notice(3)]
+        async with feed.subscribe(window=True) as second:
+            feed.publish(notice(4))
+            assert await taken(second, 1) == [notice(4)]
+
+    asyncio.run(main())
+
+
+def test_only_the_newest_notices_wait_for_a_window():
+    async def main() -> None:
+        feed = Feed()
+        for number in range(500):
+            feed.publish(notice(number))
+        async with feed.subscribe(window=True) as events:
+            feed.publish(WindowRequested())
+            seen = [event async for event in _until_window(events)]
+
+        assert seen == [notice(number) for number in range(480, 500)]
+
+    asyncio.run(main())
+
+
+async def _until_window(events):
+    async with asyncio.timeout(10):
+        async for event in events:
+            if event == WindowRequested():
+                return
+            yield event
+
+
 def test_progress_that_was_not_read_yet_gives_way_to_newer_progress():
     async def main() -> None:
         feed = Feed()

@@ -36,7 +36,7 @@ async def _blocks(feed: Feed, windows: Windows | None) -> AsyncGenerator[bytes, 
     with ExitStack() as stack:
         if windows is not None:
             stack.enter_context(windows.following())
-        async with feed.subscribe() as changes:
+        async with feed.subscribe(window=windows is not None) as changes:
             # Sent when the subscription stands: from here on nothing is missed.
             yield b": following\n\n"
             async for change in changes:
