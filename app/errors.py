@@ -26,6 +26,9 @@ with its trace ID and shown as one, never swallowed.
     │   └── ParserLimitError         parser_limit
     ├── ModelError (503)             model_unavailable
     │   ├── ModelFileError           model_file_invalid
+    │   ├── ModelCrashedError        model_crashed
+    │   ├── ModelTimeoutError        model_timed_out
+    │   ├── ModelQuarantinedError    model_quarantined
     │   ├── BusyError                busy
     │   ├── DecodeError (500)        decode_failed
     │   └── DeadlineError (504)      deadline_exceeded
@@ -211,6 +214,24 @@ class ModelFileError(ModelError):
     """The file is not a model that can be loaded."""
 
     code = "model_file_invalid"
+
+
+class ModelCrashedError(ModelError):
+    """Loading the file ended the process that tried it out; it would end this one, too."""
+
+    code = "model_crashed"
+
+
+class ModelTimeoutError(ModelError):
+    """The file could not be tried out in time."""
+
+    code = "model_timed_out"
+
+
+class ModelQuarantinedError(ModelError):
+    """Carrel ended unexpectedly with this model several times in a row."""
+
+    code = "model_quarantined"
 
 
 class BusyError(ModelError):

@@ -60,6 +60,21 @@ class Profile:
         return self.root / "models"
 
     @property
+    def hashes(self) -> Path:
+        """The hashes of model files seen before."""
+        return self.models / "hashes.json"
+
+    @property
+    def verdicts(self) -> Path:
+        """Which model files were tried out, and what became of them."""
+        return self.models / "verdicts.json"
+
+    @property
+    def breadcrumb(self) -> Path:
+        """Which models are at work at this moment; left behind by a process that died."""
+        return self.models / "at_work.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

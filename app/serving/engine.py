@@ -10,7 +10,7 @@ Every request ends in exactly one End or one error, whatever happens there.
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from collections.abc import Sequence as Items
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class Engine:
         states: Path | None = None,
         sha256: str | None = None,
         name: str | None = None,
+        at_work: Callable[[bool], None] | None = None,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -53,6 +54,7 @@ class Engine:
             states: the folder in which what was read is kept over restarts; None: it is not.
             sha256: of the file, if known; else `load` reads it once more to compute it.
             name: for people; else the file's name.
+            at_work: told on the engine's thread when there is work and when none is left.
         """
         self.path = path
         self._name = name or path.stem
@@ -60,6 +62,7 @@ class Engine:
         self._slots = slots
         self._states = states
         self._sha256 = sha256
+        self._at_work = at_work or (lambda _busy: None)
         self._inbox = Inbox(queue_limit)
         self._parts: chat_model.ChatModel | None = None
         self._record: Model | None = None
@@ -87,7 +90,7 @@ class Engine:
             parts.free()
             raise
         self._parts, self._record = parts, record
-        self._loop = Loop(parts, self._inbox, self._store(parts, record))
+        self._loop = Loop(parts, self._inbox, self._store(parts, record), self._at_work)
         self._thread = threading.Thread(target=self._loop.run, name="engine", daemon=True)
         # A daemon that is still inside native code when the interpreter goes would crash it.
         atexit.register(self.close)

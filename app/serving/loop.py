@@ -8,7 +8,7 @@ Every request ends in exactly one End or one error, whatever happens here.
 import logging
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from app.errors import AppError, DeadlineError, DecodeError, ModelError
 from app.serving import llama, sampler
@@ -35,11 +35,23 @@ _BEFORE_KEEPING = 2.0  # seconds of rest before what was read is saved
 class Loop:
     """Runs one model. Everything but `__init__` belongs to the engine's thread."""
 
-    def __init__(self, parts: ChatModel, inbox: Inbox, states: StateStore | None) -> None:
-        """`states`: where what was read is kept over restarts; None: nowhere."""
+    def __init__(
+        self,
+        parts: ChatModel,
+        inbox: Inbox,
+        states: StateStore | None,
+        at_work: Callable[[bool], None],
+    ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            states: where what was read is kept over restarts; None: nowhere.
+            at_work: told when there is work and when none is left, often more than once.
+        """
         self.parts = parts
         self._inbox = inbox
         self._states = states
+        self._at_work = at_work
         self._cache = KvCache(
             parts.context.length, parts.context.slots, copies=not parts.native.has_running_state
         )
@@ -71,8 +83,12 @@ class Loop:
     def _take_inbox(self) -> bool:
         """Take up what came in; wait while there is nothing to do. False: closing."""
         idle = self._scheduler.idle and not self._scorings
+        if idle:
+            self._at_work(False)
         unsaved = self._unsaved() if idle and self._states is not None else None
         taken = self._inbox.take(idle=idle, patience=_BEFORE_KEEPING if unsaved else None)
+        if taken:
+            self._at_work(True)
         for request in taken:
             if isinstance(request, Scoring):
                 self._scorings.append(request)
@@ -311,6 +327,7 @@ class Loop:
         if self._scorer is not None:
             self._scorer.context.free()
         self.parts.free()
+        self._at_work(False)
 
     def _end_all(self, error: AppError | None) -> None:
         for request in self._inbox.live_requests():

@@ -1,6 +1,7 @@
 """How an engine begins, fails and ends: each request still ends exactly once."""
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -235,3 +236,29 @@ def test_the_process_ends_with_code_0_while_an_answer_is_being_written(models, e
 
     assert done.stdout == "1\n"
     assert done.returncode == 0, done.stderr
+
+
+def test_who_listens_is_told_when_the_engine_has_work_and_when_it_has_none_left(new_engine):
+    told = []
+    engine = new_engine(at_work=told.append)
+    assert told == []
+
+    end = asyncio.run(outcome(engine, generation(engine, PARIS, 6)))
+    engine.close()
+
+    assert isinstance(end, End)
+    assert [busy for busy, _ in itertools.groupby(told)] == [True, False]
+
+
+def test_an_engine_closed_in_the_middle_of_an_answer_has_no_work_left(new_engine):
+    told = []
+    engine = new_engine(at_work=told.append)
+
+    async def close_meanwhile():
+        answer = engine.generate(generation(engine, STORY, 300))
+        await anext(answer)
+        await asyncio.to_thread(engine.close)
+        return [item async for item in answer][-1]
+
+    assert asyncio.run(close_meanwhile()).reason == "cancelled"
+    assert [busy for busy, _ in itertools.groupby(told)] == [True, False]
