@@ -20,7 +20,10 @@ from app.events import ModelChanged, Notice
 from app.paths import Profile
 from app.records import Model, Problem
 from app.serving import catalogue
+from app.serving.admission import Admission
+from app.serving.breadcrumb import Breadcrumb
 from app.serving.models import Models
+from app.serving.probe import Probe
 from app.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -92,7 +95,14 @@ class Composition:
             context_length=self._settings.number("context_length"),
             gpu_layers=self._settings.number("gpu_layers"),
             threads=self._settings.number("threads"),
-            hashes=self._profile.models / "hashes.json",
+            admission=Admission(
+                hashes=self._profile.hashes,
+                verdicts=self._profile.verdicts,
+                trusted=frozenset((bundled.chat.sha256, bundled.embedding.sha256)),
+                on_notice=self._noticed,
+                probe=Probe(threads=self._settings.number("threads")),
+            ),
+            breadcrumb=Breadcrumb(self._profile.breadcrumb),
             states=self._profile.states if self._settings.flag("keep_read") else None,
             fallback_chat=None if self._model else bundled.chat.path,
             on_change=self._changed,

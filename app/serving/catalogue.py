@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import logging
-import os
-import tempfile
-import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ModelFileError
+from app.serving.notebook import Notebook
 
-_log = logging.getLogger(__name__)
-_known_lock = threading.Lock()
+Hashes = Notebook[dict[str, tuple[int, int, str]]]
+"""By the file's place: its size, its time (ns), and its SHA-256."""
 
 _BLOCK = 1 << 20  # bytes read at a time
 
@@ -57,30 +55,49 @@ def bundled(models_folder: Path) -> Bundled:
         raise ModelFileError(f"{manifest} is damaged ({type(error).__name__}: {error}).") from error
 
 
-def file_hash(path: Path, known: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal; read anew only if its size or time changed.
+def hashes(file: Path) -> Hashes:
+    """The hashes of files seen before, kept in `file`."""
+    return Notebook(file, dict[str, tuple[int, int, str]])
 
-    Args:
-        known: a JSON file of hashes seen before. Damaged or unwritable, it is done without.
+
+def file_hash(path: Path, known: Hashes) -> str:
+    """The SHA-256 of a file, in hexadecimal; read anew only if its size or time changed.
 
     Raises:
         ModelFileError: `path` cannot be read.
     """
+    return known_hash(path, known) or _read_hash(path, known)
+
+
+def known_hash(path: Path, known: Hashes) -> str | None:
+    """The SHA-256 of a file that was read before and whose size and time are as they were then.
+
+    Raises:
+        ModelFileError: there is no such file.
+    """
+    path, size, time = stamp(path)
+    entry = (known.read() or {}).get(str(path))
+    return entry[2] if entry is not None and entry[:2] == (size, time) else None
+
+
+def forget_hash(path: Path, known: Hashes) -> None:
+    """Have the file read anew the next time its hash is asked for."""
+    gone = str(path.resolve())
+    known.change(lambda seen: {place: entry for place, entry in (seen or {}).items() if place != gone})
+
+
+def stamp(path: Path) -> tuple[Path, int, int]:
+    """Where a file really is, its bytes, and when it was changed last (ns).
+
+    Raises:
+        ModelFileError: there is no such file.
+    """
     try:
-        path = path.resolve()
-        status = path.stat()
+        place = path.resolve()
+        status = place.stat()
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read: {error.strerror}.") from error
-    state = [status.st_size, status.st_mtime_ns]
-    entry = _read_known(known).get(str(path))
-    if isinstance(entry, list) and entry[:2] == state and len(entry) == 3:
-        return str(entry[2])
-    digest = sha256(path)
-    with _known_lock:
-        entries = _read_known(known)
-        entries[str(path)] = [*state, digest]
-        _write_known(known, entries)
-    return digest
+    return place, status.st_size, status.st_mtime_ns
 
 
 def sha256(path: Path) -> str:
@@ -90,13 +107,30 @@ def sha256(path: Path) -> str:
         ModelFileError: it cannot be read.
     """
     digest = hashlib.sha256()
+    for block in blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """A file's bytes, a megabyte at a time.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
-                digest.update(block)
+                yield block
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read: {error.strerror}.") from error
-    return digest.hexdigest()
+
+
+def _read_hash(path: Path, known: Hashes) -> str:
+    place, size, time = stamp(path)
+    digest = sha256(path)
+    known.change(lambda seen: {**(seen or {}), str(place): (size, time, digest)})
+    return digest
 
 
 def _model_file(folder: Path, entry: dict[str, str]) -> ModelFile:
@@ -107,22 +141,3 @@ def _model_file(folder: Path, entry: dict[str, str]) -> ModelFile:
         license=entry["license"],
         source=entry["source"],
     )
-
-
-def _read_known(known: Path) -> dict[str, object]:
-    try:
-        entries = json.loads(known.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return entries if isinstance(entries, dict) else {}
-
-
-def _write_known(known: Path, entries: dict[str, object]) -> None:
-    try:
-        known.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=known.parent, prefix=known.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(entries, file, indent=2)
-        Path(name).replace(known)
-    except OSError as error:  # the hash is right all the same; the next start reads the file again
-        _log.warning("%s could not be written: %s", known, error)

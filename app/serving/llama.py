@@ -46,6 +46,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def build() -> str:
+    """What tells this build, on this processor, from others that may do otherwise with a file."""
+    return ", ".join(f"{name} {version}" for name, version in versions().items())
+
+
 def devices() -> tuple[Device, ...]:
     """Every device this build of llama.cpp can compute on; the CPU is one of them."""
     prepare()

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 from app.errors import AppError, ModelError
 from app.records import Model, ModelKind, Problem
 from app.serving import catalogue
+from app.serving.breadcrumb import QUARANTINE_AFTER, Breadcrumb
 
 if TYPE_CHECKING:
+    from app.serving.admission import Admission
     from app.serving.embedder import Embedder
     from app.serving.engine import Engine
 
@@ -36,7 +38,8 @@ class Models:
         context_length: int,
         gpu_layers: int,
         threads: int,
-        hashes: Path,
+        admission: "Admission",
+        breadcrumb: Breadcrumb,
         states: Path | None = None,
         fallback_chat: Path | None,
         on_change: Callable[[Model], None],
@@ -47,16 +50,21 @@ class Models:
         Args:
             chat: the file to answer with.
             context_length, gpu_layers, threads: as for `Engine`.
-            hashes: a JSON file that keeps the hashes of files seen before.
+            admission: asked before a file is loaded; closed with this.
+            breadcrumb: told which models are at work; closed with this.
             states: as for `Engine`.
-            fallback_chat: the bundled file, used when `chat` cannot be loaded at the start.
+            fallback_chat: the bundled file, used when `chat` cannot be loaded at the start. None
+                where the user asked for `chat` just now: then it must work.
             on_change: called with each model that was loaded, unloaded or failed; on any thread.
             on_notice: called with what the user should read once; on any thread.
         """
         self._context_length, self._gpu_layers, self._threads = context_length, gpu_layers, threads
-        self._hashes, self._states = hashes, states
+        self._admission, self._breadcrumb = admission, breadcrumb
+        self._states = states
         self._chat_path, self._embedding_path = chat, embedding
         self._fallback_chat = fallback_chat
+        self._asked = fallback_chat is None
+        self._replaceable = fallback_chat not in (None, chat)
         self._on_change, self._on_notice = on_change, on_notice
         self._names = _names(chat, embedding, fallback_chat)
         self._lock = threading.Lock()
@@ -73,7 +81,17 @@ class Models:
         self._forgets = False  # something was deleted while there was no engine to be told
 
     def start(self) -> None:
-        """Begin to load both models, each on a thread of its own. Returns at once."""
+        """Begin to load both models, each on a thread of its own. Returns at once.
+
+        Where the process before this one ended while a model was at work, the user is told.
+        """
+        left = self._breadcrumb.pick_up()
+        if self._asked:
+            self._breadcrumb.trust(self._chat_path)
+        for one in left:
+            # Of one that is not loaded any more, the loading thread tells more.
+            if one.times < QUARANTINE_AFTER or one.path != self._chat_path or not self._replaceable:
+                self._on_notice(one.notice)
         for target, name in ((self._load_embedder, "load-embedder"), (self._load_chat, "load-chat")):
             # No daemons: the interpreter must not go while they are inside native code.
             thread = threading.Thread(target=target, name=name)
@@ -108,8 +126,8 @@ class Models:
         freed then.
 
         Raises:
-            ModelFileError: the new one cannot be loaded; the old one stays.
-            ModelError: another choice is being loaded, or Carrel is closing.
+            ModelError: the new one cannot be loaded (the kinds of it say why), another choice is
+                being loaded, or Carrel is closing; the old one stays.
         """
         return await asyncio.to_thread(self._choose_chat, path)
 
@@ -132,6 +150,9 @@ class Models:
             self._closed = True
             waiting: list[Future[Engine] | Future[Embedder]] = [self._chat, self._embedder]
             opened, self._open = self._open, []
+        # First: whatever does not end in time from here on was not ended by a model.
+        self._breadcrumb.close()
+        self._admission.close()
         for model in opened:
             model.close()
         for thread in self._threads_loading:
@@ -146,14 +167,16 @@ class Models:
         waiting, path = self._chat, self._chat_path
         try:
             try:
-                engine = self._open_engine(path)
+                if self._replaceable:
+                    self._breadcrumb.check(path, self._name(path))
+                engine = self._open_engine(path, asked=self._asked)
             except AppError as error:
-                if self._fallback_chat in (None, path) or self._closed:
+                if not self._replaceable or self._closed:
                     raise
                 instead = "The model that comes with Carrel answers instead."
                 self._on_notice(Problem(error.code, f"{error.message} {instead}"))
                 path = self._fallback_chat or path
-                engine = self._open_engine(path)
+                engine = self._open_engine(path, asked=False)
         except AppError as error:
             self._failed("chat", path, error, waiting)
         except Exception:
@@ -168,14 +191,12 @@ class Models:
         from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
 
         path = self._embedding_path
+        name = self._name(path)
         try:
-            embedder = Embedder(
-                path,
-                threads=self._threads,
-                sha256=catalogue.file_hash(path, self._hashes),
-                name=self._names.get(path),
-            )
-            embedder.load()
+            admitted = self._admission.admit(path, "embedding", gpu_layers=0, asked=False)
+            embedder = Embedder(path, threads=self._threads, sha256=admitted.sha256, name=name)
+            with self._breadcrumb.mark(path, name, "loading", admitted.device):
+                embedder.load()
             self._keep(embedder)
         except AppError as error:
             self._failed("embedding", path, error, self._embedder)
@@ -191,7 +212,8 @@ class Models:
         if not self._choosing.acquire(blocking=False):
             raise ModelError("Another model is being loaded; wait for it.")
         try:
-            engine = self._open_engine(path)
+            self._breadcrumb.trust(path)
+            engine = self._open_engine(path, asked=True)
             with self._lock:
                 before, self._chat = self._chat, Future()
                 self._chat.set_result(engine)
@@ -208,24 +230,29 @@ class Models:
             with self._lock:
                 self._open = [model for model in self._open if model is not engine]
 
-    def _open_engine(self, path: Path) -> "Engine":
+    def _open_engine(self, path: Path, *, asked: bool) -> "Engine":
         from app.serving.engine import Engine  # noqa: PLC0415 - 0.3 s that the window must not wait for
 
+        name = self._name(path)
+        admitted = self._admission.admit(path, "chat", gpu_layers=self._gpu_layers, asked=asked)
         engine = Engine(
             path,
             context_length=self._context_length,
-            gpu_layers=self._gpu_layers,
+            gpu_layers=admitted.gpu_layers,
             threads=self._threads,
             states=self._states,
-            sha256=catalogue.file_hash(path, self._hashes) if path.is_file() else None,
-            name=self._names.get(path),
+            sha256=admitted.sha256,
+            name=name,
+            at_work=self._breadcrumb.mark(path, name, "answering", admitted.device).show,
         )
-        engine.load()
+        with self._breadcrumb.mark(path, name, "loading", admitted.device):
+            engine.load()
         if self._forgets:
             engine.forget()
         self._keep(engine)
-        if engine.notice is not None:
-            self._on_notice(engine.notice)
+        for notice in (admitted.notice, engine.notice):
+            if notice is not None:
+                self._on_notice(notice)
         return engine
 
     def _keep(self, model: "Engine | Embedder") -> None:
@@ -250,9 +277,12 @@ class Models:
             except Exception:  # whoever listens must not keep others waiting for the model
                 _log.exception("A change of the models could not be reported.")
 
+    def _name(self, path: Path) -> str:
+        return self._names.get(path, path.stem)
+
     def _unloaded(self, path: Path, kind: ModelKind) -> Model:
         return Model(
-            name=self._names.get(path, path.stem),
+            name=self._name(path),
             kind=kind,
             path=str(path),
             size=path.stat().st_size if path.is_file() else 0,

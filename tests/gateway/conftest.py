@@ -24,7 +24,10 @@ from app.gateway.limits import Limits
 from app.gateway.server import Server
 from app.paths import Profile
 from app.serving import catalogue
+from app.serving.admission import Admission
+from app.serving.breadcrumb import Breadcrumb
 from app.serving.models import Models
+from app.serving.probe import Probe
 
 Result = TypeVar("Result")
 PATIENCE = 60.0  # seconds; the machine may be busy
@@ -99,15 +102,24 @@ def opened(
         if models_folder is not None:
             bundled = catalogue.bundled(models_folder)
             chat, embedding = bundled.chat.path, bundled.embedding.path
+            trusted = frozenset((bundled.chat.sha256, bundled.embedding.sha256))
         else:
             chat, embedding = profile.models / "chat.gguf", profile.models / "embedding.gguf"
+            trusted = frozenset()
         models = Models(
             chat,
             embedding,
             context_length=0,
             gpu_layers=0,
             threads=0,
-            hashes=profile.models / "hashes.json",
+            admission=Admission(
+                hashes=profile.hashes,
+                verdicts=profile.verdicts,
+                trusted=trusted,
+                on_notice=lambda problem: None,
+                probe=Probe(),
+            ),
+            breadcrumb=Breadcrumb(profile.breadcrumb),
             fallback_chat=None,
             on_change=lambda model: feed.publish(ModelChanged(model)),
             on_notice=lambda problem: None,

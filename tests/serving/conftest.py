@@ -3,10 +3,12 @@
 import asyncio
 import dataclasses
 import importlib.util
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -83,13 +85,25 @@ def tap(engine: Engine) -> Iterator[Tap]:
     loop.parts = parts
 
 
+def _beside(name: str) -> ModuleType:
+    """A module of this folder. Test folders are no packages (importmode=importlib)."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def mutated() -> Callable[[bytes, int], bytes]:
+    """Breaks models; see mutated_models.py."""
+    return _beside("mutated_models").mutated
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes tiny models; see tiny_models.py."""
-    # Test folders are no packages (importmode=importlib), so their modules are loaded by path.
-    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = _beside("tiny_models")
     folder = tmp_path_factory.mktemp("tiny")
 
     def tiny(architecture: str, **options: object) -> Path:

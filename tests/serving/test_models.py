@@ -2,29 +2,41 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
-from app.errors import ModelError, ModelFileError
+from app.errors import ModelCrashedError, ModelError, ModelFileError
+from app.serving.admission import Admission
+from app.serving.breadcrumb import Breadcrumb
 from app.serving.generation import ChatMessage, End, Generation
 from app.serving.models import Models
+from app.serving.probe import Probe
 
 pytestmark = pytest.mark.model
 
 
 class Desk:
-    """Models under test, and what they reported."""
+    """Models under test, and what they reported. Several in a row are the runs of one profile."""
 
     def __init__(self, tmp_path, models, *, chat=None, embedding=None, fallback=True):
         self.changes = []
         self.notices = []
+        self.breadcrumb = tmp_path / "at_work.json"
         self.models = Models(
             chat or models.chat.path,
             embedding or models.embedding.path,
             context_length=512,
             gpu_layers=-1,
             threads=0,
-            hashes=tmp_path / "hashes.json",
+            admission=Admission(
+                hashes=tmp_path / "hashes.json",
+                verdicts=tmp_path / "verdicts.json",
+                trusted=frozenset((models.chat.sha256, models.embedding.sha256)),
+                on_notice=self.notices.append,
+                probe=Probe(),
+            ),
+            breadcrumb=Breadcrumb(self.breadcrumb),
             states=tmp_path / "states",
             fallback_chat=models.chat.path if fallback else None,
             on_change=self.changes.append,
@@ -190,13 +202,182 @@ def test_closing_while_loading_ends_cleanly(desk):
             asyncio.run(ask())
 
 
+@pytest.fixture
+def crashing(tiny, tmp_path):
+    """A file that is a model in every respect but one, and would end this process."""
+    path = tmp_path / "crashing.gguf"
+    path.write_bytes(tiny("llama").read_bytes().replace(b"<0xF4>", b"<none>"))
+    return path
+
+
+@pytest.fixture
+def mine(tiny, tmp_path):
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(tiny("llama").read_bytes())
+    return path
+
+
+def left_behind(desk, path, times):
+    """As if the process had ended `times` in a row while `path` was answering."""
+    for _ in range(times):
+        breadcrumb = Breadcrumb(desk.breadcrumb)
+        breadcrumb.pick_up()
+        breadcrumb.mark(path, path.stem, "answering", "CPU").show(True)
+
+
+def started(here):
+    here.models.start()
+    return asyncio.run(here.models.chat())
+
+
+def test_a_model_of_the_settings_that_would_end_the_process_gives_way_to_the_bundled_one(desk, crashing):
+    here = desk(chat=crashing)
+
+    assert started(here).model.name == "SmolLM2 135M Instruct"
+    assert [notice.code for notice in here.notices] == ["model_crashed"]
+    assert "crashing.gguf" in here.notices[0].message
+    assert "answers instead" in here.notices[0].message
+
+
+def test_a_choice_that_would_end_the_process_leaves_the_old_model(desk, crashing):
+    here = desk()
+    old = started(here)
+
+    with pytest.raises(ModelCrashedError, match="SIGABRT"):
+        asyncio.run(here.models.choose_chat(crashing))
+
+    assert asyncio.run(here.models.chat()) is old
+
+
+def test_an_embedding_model_that_would_end_the_process_is_not_loaded(desk, crashing):
+    here = desk(embedding=crashing)
+    here.models.start()
+
+    with pytest.raises(ModelCrashedError):
+        asyncio.run(here.models.embedder())
+    assert here.models.describe()[1].problem.code == "model_crashed"
+
+
+def test_a_model_of_the_users_own_is_proven_and_answers(desk, mine):
+    here = desk(chat=mine, fallback=False)
+
+    assert started(here).model.path == str(mine)
+    assert '"outcome":"proven"' in (mine.parent / "verdicts.json").read_text()
+    assert here.notices == []
+
+
+def test_the_breadcrumb_lies_there_while_a_model_answers_and_is_gone_after_it(desk):
+    here = desk()
+    engine = started(here)
+    asyncio.run(here.models.embedder())
+    assert not here.breadcrumb.exists()
+
+    async def ask():
+        prompt = engine.encode([ChatMessage("user", "Tell me a story.")])
+        answer = engine.generate(Generation(prompt, 20))
+        await anext(answer)
+        meanwhile = here.breadcrumb.read_text()
+        assert [item async for item in answer]
+        return meanwhile
+
+    assert '"phase":"answering"' in asyncio.run(ask())
+    here.models.close()
+    assert not here.breadcrumb.exists()
+
+
+def test_closing_in_the_middle_of_an_answer_leaves_no_breadcrumb(desk):
+    here = desk()
+    engine = started(here)
+
+    async def ask():
+        prompt = engine.encode([ChatMessage("user", "Tell me a long story.")])
+        answer = engine.generate(Generation(prompt, 300))
+        await anext(answer)
+        assert here.breadcrumb.exists()
+        await asyncio.to_thread(here.models.close)
+        return [item async for item in answer][-1].reason
+
+    assert asyncio.run(ask()) == "cancelled"
+    assert not here.breadcrumb.exists()
+
+
+def test_a_process_that_ended_while_a_model_answered_is_told_at_the_next_start(desk, mine):
+    here = desk(chat=mine)
+    left_behind(here, mine, 1)
+
+    assert started(here).model.name == "mine"
+    assert [notice.code for notice in here.notices] == ["ended_unexpectedly"]
+    assert "while mine was answering" in here.notices[0].message
+
+
+def test_after_the_third_time_the_bundled_model_answers_until_the_other_is_chosen_again(desk, mine):
+    here = desk(chat=mine)
+    left_behind(here, mine, 3)
+
+    assert started(here).model.name == "SmolLM2 135M Instruct"
+    assert [notice.code for notice in here.notices] == ["model_quarantined"]
+    assert "choose it again" in here.notices[0].message
+    assert asyncio.run(here.models.choose_chat(mine)).name == "mine"
+    here.models.close()
+
+    again = desk(chat=mine)
+    assert started(again).model.name == "mine"
+    assert again.notices == []
+
+
+def test_a_model_in_quarantine_that_is_given_on_the_command_line_answers(desk, mine):
+    here = desk(chat=mine, fallback=False)
+    left_behind(here, mine, 3)
+
+    assert started(here).model.name == "mine"
+    assert [notice.code for notice in here.notices] == ["ended_unexpectedly"]
+
+
+def test_the_bundled_model_is_never_in_quarantine(desk, models):
+    here = desk()
+    left_behind(here, models.chat.path, 5)
+
+    assert started(here).model.name == "SmolLM2 135M Instruct"
+    assert [notice.code for notice in here.notices] == ["ended_unexpectedly"]
+    assert "5 times in a row" in here.notices[0].message
+
+
+def test_closing_while_a_file_is_tried_out_ends_the_trial(desk, mine, monkeypatch):
+    here = desk(chat=mine, fallback=False)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(self, path, kind, **options):
+        begun.set()
+        go_on.wait(30)
+        return whole(self, path, kind, **options)
+
+    whole = Probe.try_out
+    monkeypatch.setattr(Probe, "try_out", slow)
+    here.models.start()
+    assert begun.wait(30)
+    threading.Timer(0.2, go_on.set).start()
+    here.models.close()
+
+    with pytest.raises(ModelError, match="closing"):
+        asyncio.run(here.models.chat())
+
+
 def test_the_process_ends_with_code_0_while_models_are_being_loaded(models, tmp_path):
     script = f"""
         from pathlib import Path
+        from app.serving.admission import Admission
+        from app.serving.breadcrumb import Breadcrumb
         from app.serving.models import Models
+        from app.serving.probe import Probe
+        folder = Path({str(tmp_path)!r})
+        admission = Admission(
+            hashes=folder / "hashes.json", verdicts=folder / "verdicts.json", on_notice=print, probe=Probe(),
+            trusted=frozenset({[models.chat.sha256, models.embedding.sha256]!r}),
+        )
         models = Models(
             Path({str(models.chat.path)!r}), Path({str(models.embedding.path)!r}), context_length=512,
-            gpu_layers=-1, threads=0, hashes=Path({str(tmp_path)!r}) / "hashes.json", fallback_chat=None,
+            gpu_layers=-1, threads=0, admission=admission, breadcrumb=Breadcrumb(folder / "at_work.json"),
+            fallback_chat=None,
             on_change=lambda model: print(model.kind), on_notice=print,
         )
         models.start()

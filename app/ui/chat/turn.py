@@ -25,6 +25,14 @@ _ENDINGS = {
     "stopped": "Stopped. What was written so far is kept.",
     "interrupted": "Interrupted: Carrel was closed while this was being written.",
 }
+_HELPED_BY_ANOTHER_MODEL = {
+    "context_overflow",
+    "model_crashed",
+    "model_file_invalid",
+    "model_quarantined",
+    "model_timed_out",
+    "model_unavailable",
+}
 _NOTHING_FOUND = "Nothing in your documents matches this question."
 
 
@@ -278,7 +286,7 @@ class Failure(QWidget):
         self.message.set_words(problem.message)
         self.message.setAccessibleName(f"Failed: {problem.message}")
         self.code.set_text(problem.code + (f" · trace {trace_id[:16]}" if trace_id else ""))
-        self.model.setVisible(problem.code in {"model_unavailable", "model_file_invalid", "context_overflow"})
+        self.model.setVisible(problem.code in _HELPED_BY_ANOTHER_MODEL)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

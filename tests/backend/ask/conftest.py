@@ -20,10 +20,13 @@ from app.database.connection import Database
 from app.database.documents import Documents, NewPassage, PageText
 from app.errors import ModelError
 from app.records import Document, Passage, Source, Usage
+from app.serving.admission import Admission
+from app.serving.breadcrumb import Breadcrumb
 from app.serving.catalogue import bundled
 from app.serving.engine import Engine
 from app.serving.generation import End, Generation, Piece
 from app.serving.models import Models
+from app.serving.probe import Probe
 
 # A small agreement, one section a page. No number of months but the right one stands near "notice".
 PAGES = (
@@ -40,14 +43,21 @@ PAGES = (
 @pytest.fixture(scope="session")
 def models(bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
     """The bundled models, loaded."""
-    found = bundled(bundled_models)
+    found, folder = bundled(bundled_models), tmp_path_factory.mktemp("models")
     models = Models(
         found.chat.path,
         found.embedding.path,
         context_length=1024,
         gpu_layers=0,
         threads=0,
-        hashes=tmp_path_factory.mktemp("hashes") / "hashes.json",
+        admission=Admission(
+            hashes=folder / "hashes.json",
+            verdicts=folder / "verdicts.json",
+            trusted=frozenset((found.chat.sha256, found.embedding.sha256)),
+            on_notice=lambda problem: None,
+            probe=Probe(),
+        ),
+        breadcrumb=Breadcrumb(folder / "at_work.json"),
         fallback_chat=None,
         on_change=lambda model: None,
         on_notice=lambda problem: None,
