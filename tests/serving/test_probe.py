@@ -178,6 +178,16 @@ def test_a_vocabulary_without_one_of_the_bytes_ends_the_probe_and_not_the_first_
     assert Probe().try_out(path, "chat").outcome == "crashed"
 
 
+def test_a_model_that_never_comes_to_an_end_is_given_up(tiny, tmp_path):
+    path = tmp_path / "endless.gguf"
+    data = tiny("gemma2", window=32).read_bytes()
+    key = b"gemma2.rope.dimension_count"
+    at = data.index(key) + len(key) + 4
+    path.write_bytes(data[:at] + struct.pack("<I", 0) + data[at + 4 :])
+
+    assert Probe(seconds=5).try_out(path, "chat") == Verdict("timed_out")
+
+
 def test_what_takes_too_long_is_ended_with_everything_it_started(hostile, tmp_path):
     hostile("hang")
     pids = tmp_path / "pids"
