@@ -104,7 +104,7 @@ def _try(wanted: Wanted) -> Found:
     except ModelError as error:
         return Undecided(error.message)
     except OSError as error:
-        return Refused(f"{path.name} cannot be read: {error.strerror}.")
+        return Undecided(f"{path.name} cannot be read: {error.strerror}.")
     except MemoryError:
         return Undecided(f"There is not enough memory to try {path.name} out.")
     return Proven()

@@ -150,10 +150,12 @@ def test_a_model_for_another_use_is_refused_with_the_sentence_that_loading_it_gi
     assert "turns texts into vectors" in verdict.reason
 
 
-def test_a_file_that_is_gone_or_no_model_is_refused_with_a_sentence(tmp_path):
-    assert Probe().try_out(tmp_path / "gone.gguf", "chat").reason.startswith("gone.gguf cannot be read")
+def test_a_file_that_is_no_model_is_refused_and_one_that_is_gone_gets_no_verdict(tmp_path):
     (tmp_path / "film.gguf").write_bytes(b"film" * 99)
+
     assert "not a GGUF" in Probe().try_out(tmp_path / "film.gguf", "embedding").reason
+    with pytest.raises(ModelError, match=r"gone\.gguf cannot be read"):
+        Probe().try_out(tmp_path / "gone.gguf", "chat")
 
 
 def test_a_model_that_ends_the_process_is_told_by_signal_and_its_last_words_are_logged(
@@ -266,6 +268,8 @@ def test_closing_ends_the_child_and_tells_who_waits(hostile, tmp_path):
 def test_a_warm_child_takes_the_next_file_until_one_ends_it(tiny, tmp_path):
     crash = tmp_path / "crash.gguf"
     crash.write_bytes(with_a_negative_epsilon(tiny("llama").read_bytes()))
+    film = tmp_path / "film.gguf"
+    film.write_bytes(b"film" * 99)
     probe = Probe(warm=True)
 
     def child() -> int:
@@ -274,7 +278,7 @@ def test_a_warm_child_takes_the_next_file_until_one_ends_it(tiny, tmp_path):
 
     assert probe.try_out(tiny("llama"), "chat").outcome == "proven"
     first = child()
-    assert probe.try_out(tmp_path / "gone.gguf", "chat").outcome == "refused"
+    assert probe.try_out(film, "chat").outcome == "refused"
     assert child() == first
     assert probe.try_out(crash, "chat").outcome == "crashed"
     assert probe.try_out(tiny("llama"), "chat").outcome == "proven"
