@@ -162,14 +162,15 @@ class Engine:
 
         Raises:
             ContextOverflowError: before anything is computed.
-            InvalidRequestError: a value no model can work with.
+            InvalidRequestError: a value no model can work with, or a grammar that cannot be followed
+                (if that shows late, pieces may have come before).
             BusyError: too many requests wait.
             DecodeError: llama.cpp refused a step; pieces may have come before.
             ModelError: the engine is closed or broken.
         """
         if not generation.prompt.tokens or generation.max_tokens < 1:
             raise InvalidRequestError("A question needs a prompt and room for at least one token.")
-        sampler.check(generation.sampling)
+        await self._check_sampling(generation)
         self.check(generation.prompt)
         outbox = Outbox()
         sequence = Sequence(generation, outbox, self._loaded.template.stop)
@@ -229,6 +230,13 @@ class Engine:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         atexit.unregister(self.close)
+
+    async def _check_sampling(self, generation: Generation) -> None:
+        native = self._loaded.native
+        if generation.sampling.constrained:  # reading a grammar may take a while
+            await asyncio.to_thread(sampler.check, generation, native)
+        else:
+            sampler.check(generation, native)
 
     @property
     def _open(self) -> chat_model.ChatModel:

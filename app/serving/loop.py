@@ -17,8 +17,8 @@ from app.serving.checkpoints import Checkpoint, Checkpoints
 from app.serving.generation import EndReason
 from app.serving.inbox import Inbox
 from app.serving.kv_cache import KvCache, Place, Slot
-from app.serving.native_sampler import NativeSampler
 from app.serving.pace import Pace
+from app.serving.sampler import Sampler
 from app.serving.scheduler import Plan, Scheduler
 from app.serving.scoring import Scorer, Scoring, Step
 from app.serving.sequence import Sequence
@@ -60,7 +60,7 @@ class Loop:
         )
         self._checkpoints = Checkpoints() if parts.native.has_running_state else None
         self._pace = Pace(parts.batch)
-        self._samplers: dict[Sequence, NativeSampler] = {}
+        self._samplers: dict[Sequence, Sampler] = {}
         self._scorings: deque[Scoring] = deque()
         self._scorer: Scorer | None = None
         self._steps: Generator[Step, None, tuple[float, ...]] | None = None
@@ -122,7 +122,7 @@ class Loop:
         slot = place.slot
         try:
             if sequence not in self._samplers:
-                self._samplers[sequence] = sampler.build(sequence.generation.sampling, self.parts.native)
+                self._samplers[sequence] = sampler.build(sequence.generation, self.parts.native)
         except AppError as error:
             self._end(sequence, error)
         if len(place.lost) >= _WORTH_KEEPING:
@@ -162,10 +162,19 @@ class Loop:
             index += len(row.tokens)
             if not row.output or sequence.cancelled:
                 continue
-            token = self._samplers[sequence].sample(parts.context, index)
+            chosen = self._samplers[sequence]
+            try:
+                token = chosen.sample(parts.context, index)
+            except AppError as error:
+                self._end(sequence, error)
+                continue
             ends = parts.native.ends(token)
             piece = b"" if ends else parts.native.piece(token)
-            reason = sequence.append(token, piece, ends=ends, room=parts.context.length)
+            reason = sequence.append(
+                token, piece, ends=ends, room=parts.context.length, logprob=chosen.logprob
+            )
+            if chosen.over:
+                reason = "stop"
             if reason is not None:
                 self._end(sequence, reason)
 

@@ -3,7 +3,7 @@
 import time
 
 from app.errors import AppError
-from app.records import Usage
+from app.records import TokenLogprob, Usage
 from app.serving.detokenizer import Detokenizer
 from app.serving.generation import End, EndReason, Generation, Piece
 from app.serving.kv_cache import Slot
@@ -29,6 +29,7 @@ class Sequence:
         self._outbox = outbox
         self._text = Detokenizer((*generation.stop, *stop))
         self._unsent_tokens = 0
+        self._unsent_logprobs: list[TokenLogprob] = []
         self._started = self._first_token = 0.0
         self._asked = time.monotonic()
 
@@ -68,13 +69,16 @@ class Sequence:
         slot, self.slot = self.slot, None
         return slot
 
-    def append(self, token: int, piece: bytes, *, ends: bool, room: int) -> EndReason | None:
+    def append(
+        self, token: int, piece: bytes, *, ends: bool, room: int, logprob: TokenLogprob | None = None
+    ) -> EndReason | None:
         """Take a sampled token and send what it completes; return why the answer is over, if it is.
 
         Args:
             piece: the token's bytes.
             ends: the token ends the model's turn (its bytes are not text).
             room: positions the slot has in all.
+            logprob: how likely the token was, if that was asked for.
         """
         if not self.sampled:
             self._first_token = time.perf_counter()
@@ -82,6 +86,8 @@ class Sequence:
         self._unsent_tokens += 1
         if ends:
             return "stop"
+        if logprob is not None:
+            self._unsent_logprobs.append(logprob)
         self._send(self._text.push(piece))
         if self._text.stopped:
             return "stop"
@@ -114,5 +120,6 @@ class Sequence:
 
     def _send(self, text: str) -> None:
         if text:
-            self._outbox.put(Piece(text, self._unsent_tokens))
+            self._outbox.put(Piece(text, self._unsent_tokens, tuple(self._unsent_logprobs)))
             self._unsent_tokens = 0
+            self._unsent_logprobs.clear()
