@@ -9,10 +9,10 @@ import numpy as np
 import openai
 import pytest
 
-from app.backend.ask.completion import Completed, CompletionService
+from app.backend.ask.completion import Completed, CompletionService, Scored
 from app.errors import ContextOverflowError, DecodeError
 from app.events import Delta
-from app.records import Usage
+from app.records import Logprob, TokenLogprob, Usage
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -125,9 +125,118 @@ def test_every_option_reaches_the_model(open_site):
         ("assistant", ""),
         ("user", "three"),
     ]
-    assert (request.max_tokens, request.temperature, request.top_p, request.seed) == (11, 0.5, 0.9, 42)
-    assert (request.frequency_penalty, request.presence_penalty) == (0.1, -0.2)
+    assert request.max_tokens == 11
+    assert request.sampling == {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "frequency_penalty": 0.1,
+        "presence_penalty": -0.2,
+        "seed": 42,
+    }
     assert (request.stop, request.document_ids) == (("a", "b"), ("d",))
+
+
+def test_the_options_of_llama_server_reach_the_model_by_its_names(open_site):
+    scripted = Scripted(*WHOLE)
+    options = {
+        "top_k": 5,
+        "min_p": 0.1,
+        "typical_p": 0.9,
+        "repeat_penalty": 1.1,
+        "dry_multiplier": 0.8,
+        "dry_base": 2.0,
+        "dry_allowed_length": 3,
+        "dry_penalty_last_n": 64,
+        "dry_sequence_breakers": ["\n", "."],
+        "xtc_probability": 0.5,
+        "xtc_threshold": 0.2,
+        "mirostat": 2,
+        "mirostat_tau": 4.0,
+        "mirostat_eta": 0.2,
+        "grammar": 'root ::= "a"',
+    }
+
+    client_of(open_site(completions=scripted)).chat.completions.create(
+        model="m", messages=HELLO, extra_body=options
+    )
+
+    assert scripted.request.sampling == {**options, "dry_sequence_breakers": ("\n", ".")}
+
+
+@pytest.mark.parametrize(
+    ("given", "biases", "banned"),
+    [
+        ({"5": 1.5, "7": -100}, ((5, 1.5), (7, -100.0)), ()),
+        ([[5, 1.5], [7, False]], ((5, 1.5),), (7,)),
+    ],
+)
+def test_biases_are_taken_in_both_shapes(open_site, given, biases, banned):
+    scripted = Scripted(*WHOLE)
+
+    answer = open_site(completions=scripted).tcp.post(
+        "/v1/chat/completions", json={"model": "m", "messages": HELLO, "logit_bias": given}
+    )
+
+    assert answer.status_code == 200
+    assert scripted.request.sampling == {"logit_bias": biases, "banned": banned}
+
+
+@pytest.mark.parametrize(
+    ("options", "schema"),
+    [
+        ({"response_format": {"type": "text"}}, None),
+        ({"response_format": {"type": "json_object"}}, {"type": "object"}),
+        ({"response_format": {"type": "json_object", "schema": {"type": "array"}}}, {"type": "array"}),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}}, {}),
+        ({"json_schema": {"type": "null"}}, {"type": "null"}),
+    ],
+)
+def test_the_form_of_the_answer_reaches_the_model_as_a_schema(open_site, options, schema):
+    scripted = Scripted(*WHOLE)
+
+    answer = open_site(completions=scripted).tcp.post(
+        "/v1/chat/completions", json={"model": "m", "messages": HELLO, **options}
+    )
+
+    assert answer.status_code == 200
+    assert scripted.request.schema == schema
+
+
+SCORED = (
+    Scored("Hé", (TokenLogprob("H", -0.5, (72,), (Logprob("H", -0.5, (72,)), Logprob("J", -1.5, (74,)))),)),
+    Scored("!", (TokenLogprob("!", -0.25, (33,)),)),
+    Completed("stop", Usage(7, 2)),
+)
+
+
+def test_likelihoods_come_with_a_whole_answer(open_site):
+    scripted = Scripted(*SCORED)
+
+    answer = client_of(open_site(completions=scripted)).chat.completions.create(
+        model="m", messages=HELLO, logprobs=True, top_logprobs=2
+    )
+
+    first, second = answer.choices[0].logprobs.content
+    assert (first.token, first.logprob, first.bytes) == ("H", -0.5, [72])
+    assert [(other.token, other.logprob) for other in first.top_logprobs] == [("H", -0.5), ("J", -1.5)]
+    assert (second.token, second.top_logprobs) == ("!", [])
+    assert scripted.request.logprobs == 2
+
+
+def test_likelihoods_stream_with_their_pieces(open_site):
+    scripted = Scripted(*SCORED)
+
+    chunks = client_of(open_site(completions=scripted)).chat.completions.create(
+        model="m", messages=HELLO, logprobs=True, stream=True
+    )
+
+    told = [
+        (chunk.choices[0].delta.content, [each.token for each in chunk.choices[0].logprobs.content])
+        for chunk in chunks
+        if chunk.choices[0].logprobs
+    ]
+    assert told == [("Hé", ["H"]), ("!", ["!"])]
+    assert scripted.request.logprobs == 0
 
 
 def test_what_is_not_said_is_left_to_the_settings(open_site):
@@ -137,8 +246,8 @@ def test_what_is_not_said_is_left_to_the_settings(open_site):
     )
 
     request = scripted.request
-    assert (request.temperature, request.top_p, request.seed, request.document_ids) == (
-        None,
+    assert (request.sampling, request.schema, request.logprobs, request.document_ids) == (
+        {},
         None,
         None,
         None,
@@ -154,6 +263,17 @@ def test_what_is_not_said_is_left_to_the_settings(open_site):
         ({"functions": [{"name": "f", "parameters": {}}]}, "tools"),
         ({"logprobs": True}, "logprobs"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "json_schema"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"extra_body": {"grammar": 'root ::= "a"'}}, "response_format"),
+        ({"extra_body": {"json_schema": {"type": "object"}}}, "response_format"),
+        (
+            {"response_format": {"type": "json_object"}, "extra_body": {"grammar": 'root ::= "a"'}},
+            "only one of",
+        ),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logit_bias": {"x": 1}}, "logit_bias"),
         ({"temperature": 3}, "temperature"),
         ({"top_p": 0}, "top_p"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -308,6 +428,94 @@ def test_the_plain_model_answers_without_documents_within_its_limits(answering):
     with pytest.raises(openai.BadRequestError) as raised:
         client.chat.completions.create(model=name, messages=[{"role": "user", "content": "word " * 20_000}])
     assert raised.value.code == "context_overflow"
+
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "maximum": 99}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_in_a_schema_is_json_of_it(answering, stream):
+    client = client_of(answering)
+    options = {
+        "model": answering.backend.completions.names()[1],
+        "messages": [{"role": "user", "content": "Who is Anna, 41? Answer in JSON."}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "person", "schema": PERSON, "strict": True},
+        },
+        "temperature": 1,
+        "seed": 7,
+        "max_tokens": 120,
+    }
+
+    if stream:
+        chunks = list(client.chat.completions.create(**options, stream=True))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        reason = chunks[-1].choices[0].finish_reason
+    else:
+        (choice,) = client.chat.completions.create(**options).choices
+        text, reason = choice.message.content, choice.finish_reason
+
+    person = json.loads(text)
+    assert reason == "stop"
+    assert set(person) == {"name", "age"}
+    assert isinstance(person["name"], str)
+    assert person["age"] <= 99
+
+
+@pytest.mark.model
+def test_likelihoods_and_biases_of_the_real_model(answering):
+    client = client_of(answering)
+    name = answering.backend.completions.names()[1]
+    question = [{"role": "user", "content": "Paris is the capital of France. Which city is that?"}]
+
+    answer = client.chat.completions.create(
+        model=name, messages=question, max_tokens=8, logprobs=True, top_logprobs=4
+    )
+
+    (choice,) = answer.choices
+    told = choice.logprobs.content
+    assert b"".join(bytes(each.bytes) for each in told).decode() == choice.message.content
+    assert all(len(each.top_logprobs) == 4 and each.logprob <= 0 for each in told)
+    first = told[0].top_logprobs[0]
+    tokens = answering.do(answering.backend.completions._models.chat())._loaded.native.tokenize(
+        first.token.encode()
+    )
+    other = client.chat.completions.create(
+        model=name, messages=question, max_tokens=1, logit_bias={str(tokens[0]): -100}
+    )
+    assert other.choices[0].message.content != first.token
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"top_k": -1}, "top_k ranges from 0"),
+        ({"mirostat": 7}, "mirostat ranges from 0 to 2"),
+        ({"dry_base": 0}, "dry_base ranges"),
+        ({"logit_bias": {"99999999": 1}}, "logit_bias names token 99999999"),
+        ({"grammar": "root ::= ("}, "mistake in line 1"),
+        ({"grammar": 'root ::= root "a" | "b"'}, "recursive on its left"),
+        ({"json_schema": {"$ref": "https://example.org/schema"}}, "outside of it"),
+        ({"json_schema": {"type": "integer", "multipleOf": 2}}, "multipleOf"),
+        ({"json_schema": [1]}, "is an object"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_the_engine_cannot_do_is_a_status_before_the_first_word(answering, options, said, stream):
+    client = client_of(answering)
+    name = answering.backend.completions.names()[1]
+
+    with pytest.raises(openai.BadRequestError, match=said) as raised:
+        client.chat.completions.create(model=name, messages=HELLO, stream=stream, extra_body=options)
+    assert raised.value.code == "invalid_request"
 
 
 @pytest.mark.model

@@ -8,10 +8,10 @@ model itself is a plain conversation without documents.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from app.backend.ask.absence import nothing_found
 from app.backend.ask.brief import Preparation
@@ -20,7 +20,8 @@ from app.backend.ask.writing import Writing
 from app.database.documents import Documents
 from app.errors import InvalidRequestError, NotFoundError
 from app.events import Delta
-from app.records import Citation, Source, Usage
+from app.records import Citation, Source, TokenLogprob, Usage
+from app.serving import json_schema
 from app.serving.generation import ChatMessage, End, EndReason, Generation, Sampling
 from app.serving.models import Models
 
@@ -42,19 +43,26 @@ class Said:
 class CompletionRequest:
     """A request for a completion. What is None is as the settings or the model have it.
 
+    `sampling` has fields of `Sampling` by their names; `schema` is a JSON schema that the answer
+    follows. `logprobs` asks for the likelihood of each token and of that many others.
     `document_ids` limits the answers of "carrel" to these documents.
     """
 
     model: str
     messages: tuple[Said, ...]
     max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    seed: int | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    schema: object = None
+    logprobs: int | None = None
     stop: tuple[str, ...] = ()
     document_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored(Delta):
+    """The next piece of the text, and how likely the tokens were that it was made from."""
+
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +106,21 @@ class CompletionService:
     ) -> AsyncGenerator[CompletionEvent, None]:
         """Answer: Deltas, then one Completed unless it raises. Closing the iterator stops it.
 
+        Where likelihoods were asked for, the Deltas are Scored.
+
         Raises (before the first event):
-            InvalidRequestError: there is no question.
+            InvalidRequestError: there is no question, a value is out of its range, a grammar or
+                schema cannot be followed, or "carrel" is asked for one.
             NotFoundError: no such model or document.
             ContextOverflowError: the messages do not fit in the model's context window.
             ModelError: there is no chat model, or it is busy.
         Raises (at any time):
             DecodeError: the model failed.
+            InvalidRequestError: the grammar came to where this model cannot follow it.
         """
         carrel = request.model == CARREL
+        if carrel:
+            _refuse_form(request)
         events = self._from_documents(user_id, request) if carrel else self._plain(request)
         reason = None
         async with aclosing(events):
@@ -127,13 +141,14 @@ class CompletionService:
             min(self._tokens(request), engine.context_length - len(prompt.tokens)),
             self._sampling(request),
             request.stop,
+            logprobs=request.logprobs,
         )
         async with aclosing(engine.generate(generation)) as items:
             async for item in items:
                 if isinstance(item, End):
                     yield Completed(_reason(item.reason), item.usage)
                 elif item.text:
-                    yield Delta(item.text)
+                    yield Scored(item.text, item.logprobs) if item.logprobs else Delta(item.text)
 
     async def _from_documents(
         self, user_id: str, request: CompletionRequest
@@ -182,13 +197,10 @@ class CompletionService:
         return request.max_tokens or self._answer_tokens
 
     def _sampling(self, request: CompletionRequest) -> Sampling:
-        plain = Sampling(temperature=self._temperature)
-        chosen = {
-            name: value
-            for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")
-            if (value := getattr(request, name)) is not None
-        }
-        return replace(plain, **chosen)
+        given = dict(request.sampling)
+        if request.schema is not None:
+            given["json_schema"] = json_schema.text_of(request.schema)
+        return replace(Sampling(temperature=self._temperature), **given)
 
 
 class Marked:
@@ -228,6 +240,20 @@ class Marked:
         given, self._waiting = self._waiting[:length], self._waiting[length:]
         self._given += len(given)
         return given
+
+
+def _refuse_form(request: CompletionRequest) -> None:
+    """An answer from documents is checked, marked and added to: it cannot keep a form, or its tokens."""
+    if request.schema is not None or {"grammar", "json_schema"} & set(request.sampling):
+        raise InvalidRequestError(
+            f"response_format: answers of {CARREL!r} are text with marks and sources."
+            " Name the chat model itself for an answer in a form."
+        )
+    if request.logprobs is not None:
+        raise InvalidRequestError(
+            f"logprobs: {CARREL!r} does not show the model's tokens as they are."
+            " Name the chat model itself for their probabilities."
+        )
 
 
 def _question(messages: Sequence[Said]) -> tuple[str, tuple[Turn, ...]]:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from app.gateway.routes.bodies import Documents
 
 _LONGEST_CONTENT = 2_000_000
+_MOST_BIASES = 1_024
 
+Bias = Literal[False] | float
 Text = Annotated[str, StringConstraints(max_length=_LONGEST_CONTENT)]
 
 
@@ -45,13 +47,80 @@ class StreamOptions(_Tolerant):
     include_usage: bool = False
 
 
+class SchemaFormat(_Tolerant):
+    """The schema of an answer in JSON."""
+
+    form: Any = Field(None, alias="schema")  # a model has a method called schema
+
+
 class ResponseFormat(_Tolerant):
-    """The form of the answer."""
+    """The form of the answer. llama-server's `schema` stands beside `json_object`."""
 
-    type: str = "text"
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    json_schema: SchemaFormat | None = None
+    form: Any = Field(None, alias="schema")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.type == "json_schema" and (self.json_schema is None or self.json_schema.form is None):
+            raise ValueError("json_schema.schema is missing")
+        return self
+
+    @property
+    def schema_of_answer(self) -> object:
+        """What the answer has to follow; None: any text."""
+        if self.type == "json_schema" and self.json_schema is not None:
+            return self.json_schema.form
+        if self.type == "json_object":
+            return self.form if self.form is not None else {"type": "object"}
+        return None
 
 
-class ChatCompletion(_Tolerant):
+class SamplingFields(_Tolerant):
+    """How tokens are chosen: OpenAI's fields in its ranges, llama-server's by its names.
+
+    The ranges of the latter are the engine's to check.
+    """
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
+    dry_sequence_breakers: Annotated[tuple[str, ...], Field(max_length=100)] | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    logit_bias: (
+        Annotated[dict[int, Bias], Field(max_length=_MOST_BIASES)]
+        | Annotated[list[tuple[int, Bias]], Field(max_length=_MOST_BIASES)]
+        | None
+    ) = None
+    grammar: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_CONTENT)] | None = None
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What was said, by the engine's names. A bias of `false` (llama-server's) bans the token."""
+        given = {name: getattr(self, name) for name in SamplingFields.model_fields}
+        biases = given.pop("logit_bias") or {}
+        pairs = list(biases.items() if isinstance(biases, dict) else biases)
+        if pairs:
+            given["logit_bias"] = tuple((token, bias) for token, bias in pairs if bias is not False)
+            given["banned"] = tuple(token for token, bias in pairs if bias is False)
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class ChatCompletion(SamplingFields):
     """POST /v1/chat/completions. `document_ids` is Carrel's own: which documents to read."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -60,11 +129,6 @@ class ChatCompletion(_Tolerant):
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: (
         Annotated[str, StringConstraints(max_length=500)]
         | Annotated[list[Annotated[str, StringConstraints(max_length=500)]], Field(max_length=16)]
@@ -74,7 +138,9 @@ class ChatCompletion(_Tolerant):
     tools: list[Any] | None = None
     functions: list[Any] | None = None
     logprobs: bool | None = False
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
+    json_schema: Any = None
     document_ids: Documents | None = None
 
     @model_validator(mode="after")
@@ -83,13 +149,26 @@ class ChatCompletion(_Tolerant):
             raise ValueError("n: only one answer at a time is made (n=1)")
         if self.tools or self.functions:
             raise ValueError("tools: this model cannot call tools")
-        if self.logprobs:
-            raise ValueError("logprobs: probabilities are not given")
-        if self.response_format is not None and self.response_format.type != "text":
-            raise ValueError("response_format: only text is supported")
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("top_logprobs: only together with logprobs")
+        formed = self.response_format is not None and self.response_format.schema_of_answer is not None
+        if formed + (self.json_schema is not None) + (self.grammar is not None) > 1:
+            raise ValueError("response_format: only one of response_format, json_schema and grammar")
         if not any(turn.role == "user" for turn in self.messages):
             raise ValueError("messages: a message of the user is needed")
         return self
+
+    @property
+    def schema_of_answer(self) -> object:
+        """The JSON schema that the answer has to follow; None: any text."""
+        if self.json_schema is not None or self.response_format is None:
+            return self.json_schema
+        return self.response_format.schema_of_answer
+
+    @property
+    def alternatives(self) -> int | None:
+        """How many other tokens to tell beside each chosen one; None: tell no probabilities."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     @property
     def longest(self) -> int | None:

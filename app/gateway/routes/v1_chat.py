@@ -2,12 +2,12 @@
 
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from fastapi import APIRouter, Response
 
-from app.backend.ask.completion import Completed, CompletionEvent, CompletionRequest, Said
+from app.backend.ask.completion import Completed, CompletionEvent, CompletionRequest, Said, Scored
 from app.events import Delta
 from app.gateway.connection import Connected
 from app.gateway.errors import ClosingError, as_problem
@@ -15,7 +15,7 @@ from app.gateway.event_stream import EventStream, unnamed
 from app.gateway.replies import Json, error_body
 from app.gateway.routes.call import Call
 from app.gateway.routes.v1_bodies import ChatCompletion
-from app.records import Usage
+from app.records import TokenLogprob, Usage
 
 router = APIRouter(tags=["OpenAI"], prefix="/v1")
 
@@ -48,17 +48,19 @@ class _Answer:
         }
 
     async def whole(self, events: AsyncGenerator[CompletionEvent, None]) -> dict[str, object]:
-        text = []
+        text: list[str] = []
+        logprobs: list[TokenLogprob] = []
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Delta):
                     text.append(event.text)
+                    logprobs += event.logprobs if isinstance(event, Scored) else ()
                 elif isinstance(event, Completed):
                     message = {"role": "assistant", "content": "".join(text), "refusal": None}
                     choice = {
                         "index": 0,
                         "message": message,
-                        "logprobs": None,
+                        "logprobs": _logprobs(logprobs),
                         "finish_reason": event.reason,
                     }
                     return {
@@ -81,7 +83,8 @@ class _Answer:
                         begun = True
                         yield self._chunk({"role": "assistant", "content": ""})
                     if isinstance(event, Delta):
-                        yield self._chunk({"content": event.text})
+                        logprobs = event.logprobs if isinstance(event, Scored) else ()
+                        yield self._chunk({"content": event.text}, logprobs=logprobs)
                     elif isinstance(event, Completed):
                         yield self._chunk({}, event.reason, sources=event.sources)
                         if wants_usage:
@@ -93,8 +96,14 @@ class _Answer:
                 raise
             yield _failed(error)
 
-    def _chunk(self, delta: dict[str, str], reason: str | None = None, **more: object) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    def _chunk(
+        self,
+        delta: dict[str, str],
+        reason: str | None = None,
+        logprobs: Sequence[TokenLogprob] = (),
+        **more: object,
+    ) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": _logprobs(logprobs), "finish_reason": reason}
         return self._block(choices=[choice], **more)
 
     def _block(self, **fields: object) -> bytes:
@@ -108,11 +117,9 @@ def _request(body: ChatCompletion) -> CompletionRequest:
             Said("system" if turn.role == "developer" else turn.role, turn.text) for turn in body.messages
         ),
         max_tokens=body.longest,
-        temperature=body.temperature,
-        top_p=body.top_p,
-        frequency_penalty=body.frequency_penalty,
-        presence_penalty=body.presence_penalty,
-        seed=body.seed,
+        sampling=body.sampling,
+        schema=body.schema_of_answer,
+        logprobs=body.alternatives,
         stop=body.stops,
         document_ids=None if body.document_ids is None else tuple(body.document_ids),
     )
@@ -121,6 +128,10 @@ def _request(body: ChatCompletion) -> CompletionRequest:
 def _failed(error: Exception) -> bytes:
     problem = as_problem(error)
     return unnamed(error_body(problem.code, problem.message, getattr(error, "status", 500)))
+
+
+def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, object] | None:
+    return {"content": list(tokens), "refusal": None} if tokens else None
 
 
 def _usage(usage: Usage) -> dict[str, object]:

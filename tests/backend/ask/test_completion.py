@@ -136,7 +136,12 @@ def test_the_name_of_the_model_is_a_plain_conversation(open_desk, lend, script):
             await desk.shelve()
             name = desk.backend.completions.names()[1]
             text, end = await complete(
-                desk, "Say hello.", model=name, max_tokens=7, temperature=0.5, seed=3, stop=("END",)
+                desk,
+                "Say hello.",
+                model=name,
+                max_tokens=7,
+                sampling={"temperature": 0.5, "seed": 3},
+                stop=("END",),
             )
             assert text == "Hello there."
             assert end.sources == ()
@@ -144,6 +149,53 @@ def test_the_name_of_the_model_is_a_plain_conversation(open_desk, lend, script):
             assert (generation.max_tokens, generation.stop) == (7, ("END",))
             assert (generation.sampling.temperature, generation.sampling.seed) == (0.5, 3)
             assert "Context" not in generation.prompt.text
+
+    run(main())
+
+
+@pytest.mark.model
+def test_the_form_and_the_likelihoods_of_a_plain_answer_are_the_engines(open_desk, lend, script):
+    async def main():
+        engine = script("{}")
+        async with open_desk(lend(engine)) as desk:
+            name = desk.backend.completions.names()[1]
+            await complete(desk, "JSON?", model=name, schema={"type": "object"}, logprobs=2)
+            await complete(desk, "Yes?", model=name, sampling={"grammar": 'root ::= "yes"', "banned": (5,)})
+            formed, constrained = engine.generations
+            assert (formed.sampling.json_schema, formed.logprobs) == ('{"type": "object"}', 2)
+            assert (constrained.sampling.grammar, constrained.sampling.banned) == ('root ::= "yes"', (5,))
+            assert constrained.logprobs is None
+
+    run(main())
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"schema": {"type": "object"}}, "response_format"),
+        ({"sampling": {"grammar": 'root ::= "a"'}}, "response_format"),
+        ({"logprobs": 0}, "logprobs"),
+    ],
+)
+def test_carrel_keeps_no_form_and_tells_no_likelihoods(open_desk, fields, said):
+    async def main():
+        async with open_desk() as desk:
+            with pytest.raises(InvalidRequestError, match=said):
+                await complete(desk, QUESTION, **fields)
+
+    run(main())
+
+
+@pytest.mark.model
+def test_carrel_takes_what_only_changes_the_choice_of_words(open_desk, lend, script):
+    async def main():
+        engine = script("It is.", size=LARGE)
+        async with open_desk(lend(engine)) as desk:
+            await desk.shelve()
+            await complete(desk, QUESTION, sampling={"top_k": 3, "logit_bias": ((5, -100.0),)})
+            (generation,) = engine.generations
+            assert (generation.sampling.top_k, generation.sampling.logit_bias) == (3, ((5, -100.0),))
 
     run(main())
 
