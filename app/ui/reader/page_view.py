@@ -142,7 +142,10 @@ class PageView(QAbstractScrollArea):
 
     @property
     def _page_width(self) -> float:
-        return max(120.0, (self.viewport().width() - 2 * Space.LARGE) * self._zoom)
+        # The same with and without the scroll bar: a page that became narrower because of the bar
+        # could fit without it, and then the two would take turns forever.
+        pane = self.maximumViewportSize().width() - self.verticalScrollBar().sizeHint().width()
+        return max(120.0, (pane - 2 * Space.LARGE) * self._zoom)
 
     @property
     def _sheet(self) -> QRectF:

@@ -1,5 +1,6 @@
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.records import Problem
 from app.ui.places import Place, place_of, places_of
@@ -139,6 +140,36 @@ def test_zooming_asks_for_a_sharper_picture(qtbot, reader, lease):
     assert reader.page.verticalScrollBar().maximum() > 0
     reader.zoom.click()
     assert reader.page.zoom == 1.0
+
+
+def test_the_page_comes_to_rest_at_every_zoom_and_height(qtbot, reader, lease):
+    reader.show_document(lease)
+    qtbot.waitUntil(lambda: reader.page.has_picture)
+    laid_out = _Resizes(reader.page.viewport())
+    for height in range(500, 760, 4):
+        for zoom in (0.9, 1.0, 1.1):
+            reader.resize(440, height)
+            reader.page.set_zoom(zoom)
+            laid_out.count = 0
+            for _ in range(10):
+                QApplication.sendPostedEvents()
+            assert laid_out.count <= 4, f"{height} high at {zoom}"
+    bar = reader.page.horizontalScrollBar()
+    reader.page.set_zoom(1.0)
+    qtbot.waitUntil(lambda: bar.maximum() == 0)
+
+
+class _Resizes(QObject):
+    """Counts how often a widget gets another size; ends a layout that would go on forever."""
+
+    def __init__(self, watched: QWidget) -> None:
+        super().__init__(watched)
+        self.count = 0
+        watched.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.Resize
+        return self.count > 40
 
 
 def test_the_end_of_a_page_leads_to_the_next(qtbot, reader, lease):
