@@ -71,6 +71,8 @@ class Window(QMainWindow):
         self._connect()
         self._add_shortcuts()
         self._restore()
+        # Who starts Carrel to ask can type at once.
+        self._focus_composer()
 
     def _build(self) -> None:
         self.middle = QWidget()

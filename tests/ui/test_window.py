@@ -307,6 +307,9 @@ class TestShape:
 
 
 class TestReach:
+    def test_a_new_window_takes_a_question_at_once(self, window):
+        assert window.focusWidget() is window.room.composer.question
+
     def test_everything_that_can_be_pressed_has_a_name(self, window):
         nameless = [
             widget

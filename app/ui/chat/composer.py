@@ -22,6 +22,7 @@ class Composer(QWidget):
         scope_cleared: ask all documents again.
         scope_asked: the user wants to say which documents are asked.
         add_asked: the user wants to add files.
+        recall_asked: Up was pressed in the empty box: the last question, to be asked otherwise.
     """
 
     asked = Signal(str)
@@ -29,6 +30,7 @@ class Composer(QWidget):
     scope_cleared = Signal()
     scope_asked = Signal()
     add_asked = Signal()
+    recall_asked = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -37,6 +39,7 @@ class Composer(QWidget):
         self._scoped = False
         self.question = QuestionBox(theme)
         self.question.sent.connect(self._send)
+        self.question.left_above.connect(self.recall_asked)
         self.question.textChanged.connect(self._changed)
         self.question.focus_changed.connect(self.update)
         self.scope = Button(theme, ALL_DOCUMENTS, kind="pill", hint="Which documents are asked")
@@ -86,7 +89,7 @@ class Composer(QWidget):
             self.scope.setToolTip("Only these are asked; press to ask all:\n" + "\n".join(names[:12]))
 
     def give_back(self, question: str) -> None:
-        """Put a question that was not taken back into the box, unless something else is typed."""
+        """Put a question that was asked before into the box, unless something else is typed."""
         if not self.question.toPlainText().strip():
             self.question.setPlainText(question)
             self.question.moveCursor(QTextCursor.MoveOperation.End)
@@ -129,9 +132,11 @@ class QuestionBox(QPlainTextEdit):
 
     Signals:
         sent: Enter was pressed.
+        left_above: Up was pressed where there is no line to go up from: in the empty box.
     """
 
     sent = Signal()
+    left_above = Signal()
     focus_changed = Signal()
 
     def __init__(self, theme: Theme) -> None:
@@ -159,6 +164,9 @@ class QuestionBox(QPlainTextEdit):
         enter = event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}
         if enter and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.sent.emit()
+            return
+        if event.key() == Qt.Key.Key_Up and self.document().isEmpty():
+            self.left_above.emit()
             return
         super().keyPressEvent(event)
 

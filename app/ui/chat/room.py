@@ -61,6 +61,7 @@ class ChatRoom(QWidget):
         column.addLayout(row)
         self.composer.asked.connect(self.ask)
         self.composer.stop_asked.connect(self.stop)
+        self.composer.recall_asked.connect(self._recall)
         self.composer.scope_cleared.connect(lambda: self.set_scope(None, []))
         self.talk.place_opened.connect(self._open_place)
         self.talk.retry_asked.connect(self._retry)
@@ -209,6 +210,10 @@ class ChatRoom(QWidget):
         if ask is self._ask:
             self._ask = None
             self.composer.set_running(False)
+
+    def _recall(self) -> None:
+        if self.talk.turns:
+            self.composer.give_back(self.talk.turns[-1].question)
 
     def _retry(self, question: str) -> None:
         if self._ask is not None:

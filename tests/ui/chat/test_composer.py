@@ -60,6 +60,15 @@ def test_a_question_comes_back_only_into_an_empty_box(qtbot, composer):
     assert composer.question.toPlainText() == "First"
 
 
+def test_up_asks_for_the_last_question_only_in_an_empty_box(qtbot, composer):
+    with qtbot.waitSignal(composer.recall_asked):
+        qtbot.keyClick(composer.question, Qt.Key.Key_Up)
+
+    qtbot.keyClicks(composer.question, "Who")
+    with qtbot.assertNotEmitted(composer.recall_asked):
+        qtbot.keyClick(composer.question, Qt.Key.Key_Up)
+
+
 def test_the_box_grows_with_its_lines_and_then_scrolls(composer):
     one = composer.question.height()
     composer.question.setPlainText("a\nb\nc")

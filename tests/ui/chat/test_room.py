@@ -41,6 +41,19 @@ def test_the_next_question_goes_into_the_same_conversation(qtbot, window, client
     assert client.questions[1][1] == first
 
 
+def test_up_brings_the_last_question_back_to_be_changed(qtbot, window, client, fakes):
+    client.script = a_script(fakes)
+    box = window.room.composer.question
+    qtbot.keyClick(box, fakes.Qt.Key.Key_Up)
+    assert box.toPlainText() == ""
+    for question in ("How long?", "And the garage?"):
+        window.room.ask(question)
+        qtbot.waitUntil(lambda: not window.room.asking)
+    qtbot.keyClick(box, fakes.Qt.Key.Key_Up)
+    qtbot.keyClicks(box, " Or the cellar?")
+    assert box.toPlainText() == "And the garage? Or the cellar?"
+
+
 def test_stop_keeps_the_partial_answer(qtbot, window, client, fakes):
     client.script = a_script(fakes, before_end=asyncio.Event().wait)
     window.room.ask("How long?")
