@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QAction, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
 from app.records import Document
@@ -18,6 +18,8 @@ from app.ui.rows import RowList
 from app.ui.theme import Size, Space, Theme
 
 OFFLINE = "Offline · nothing leaves this computer"
+DROP = "Drop files anywhere in the window"
+SEARCH = "Enter searches the text of all files"
 
 
 class Desk(QWidget):
@@ -118,11 +120,11 @@ class Desk(QWidget):
         add.clicked.connect(self.add_asked)
         head.addWidget(add)
         inside.addLayout(head)
-        self.empty = Line(theme, "Drop files anywhere in the window", role="caption", colour="ink3")
-        hint = QHBoxLayout()
-        hint.setContentsMargins(Space.SMALL, 0, 0, 0)
-        hint.addWidget(self.empty)
-        inside.addLayout(hint)
+        self.hint = Line(theme, DROP, role="caption", colour="ink3")
+        below = QHBoxLayout()
+        below.setContentsMargins(Space.SMALL, 0, 0, 0)
+        below.addWidget(self.hint)
+        inside.addLayout(below)
         inside.addWidget(self.library, 1)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setObjectName("quiet")
@@ -165,17 +167,25 @@ class Desk(QWidget):
     def _filter(self, text: str) -> None:
         self._conversations.filter(text)
         self._filtered.setFilterFixedString(text.strip())
+        self._show_hint()
 
     def _arrange(self) -> None:
         """Give the conversations what they need, up to a little more than half."""
         self._count()
         has_talks = self._conversations.rowCount() > 0
         self.talks.setVisible(has_talks)
-        self.empty.setVisible(self._documents.known and self._documents.rowCount() == 0)
+        self._show_hint()
         if has_talks and not self._sized_by_user:
             whole = self.split.height()
             wanted = min(self.talks.content_height(), round(whole * 0.55))
             self.split.setSizes([wanted, whole - wanted])
+
+    def _show_hint(self) -> None:
+        """On an empty desk, how files come here; while names are filtered, that there is more to find."""
+        finding = bool(self.find_box.text().strip())
+        known, some = self._documents.known, self._documents.rowCount() > 0
+        self.hint.set_text(SEARCH if some else DROP)
+        self.hint.setVisible(finding if some else known)
 
     def _count(self) -> None:
         number = self._documents.rowCount()
@@ -252,12 +262,6 @@ class FindBox(QLineEdit):
         self.setAcceptDrops(False)
         self._restyle()
         theme.changed.connect(self._restyle)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self.clear()
-            return
-        super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -293,12 +293,19 @@ class Window(QMainWindow):
         self.room.composer.question.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _escape(self) -> None:
-        """What is most in the way goes first: the answer on its way, then the reader."""
-        if self.room.asking:
+        """What is most in the way goes first: the answer on its way, then the reader, then the search.
+
+        What is being typed into the find box is meant before all of them.
+        """
+        find = self.desk.find_box
+        if find.hasFocus() and find.text():
+            find.clear()
+        elif self.room.asking:
             self.room.stop()
         elif self.panes.reader_open:
             self.close_reader()
         else:
+            find.clear()
             self.room.leave_search()
 
     # Its own shape

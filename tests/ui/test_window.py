@@ -345,6 +345,22 @@ class TestReach:
         window.banner.shut.click()
         assert not window.banner.isVisible()
 
+    def test_escape_ends_a_search_and_brings_all_files_back(self, qtbot, window, client, fakes):
+        client.put(fakes.a_document("Lease.pdf"))
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 1)
+        qtbot.waitUntil(lambda: not window.desk.hint.isVisible())
+        window.desk.find_box.setText("heat pump")
+        assert window.desk.library.model().rowCount() == 0
+        assert window.desk.hint.isVisible()
+        qtbot.keyClick(window.desk.find_box, Qt.Key.Key_Return)
+        assert window.room.stack.currentWidget() is window.room.found
+        window._escape()
+        assert window.desk.find_box.text() == ""
+        assert window.desk.library.model().rowCount() == 1
+        assert window.room.stack.currentWidget() is window.room.welcome
+        assert not window.desk.hint.isVisible()
+
     def test_escape_stops_then_closes_the_reader(self, qtbot, window, client, fakes):
         document = fakes.a_document()
         client.put(document)
