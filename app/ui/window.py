@@ -225,9 +225,9 @@ class Window(QMainWindow):
     def _count(self) -> None:
         documents = self.shelf.model.documents()
         ready = [document for document in documents if document.status == "ready"]
-        self.room.welcome.show_library(
-            len(documents), len(ready), sum(document.passages for document in ready)
-        )
+        failed = sum(document.status == "failed" for document in documents)
+        passages = sum(document.passages for document in ready)
+        self.room.welcome.show_library(len(documents), len(ready), passages, failed)
 
     def _search(self, query: str) -> None:
         if query:

@@ -70,6 +70,25 @@ class TestDropping:
         assert window.banner.text.words == "b.zip: Carrel cannot read this kind of file."
         assert window.shelf.model.rowCount() == 1
 
+    def test_several_refused_files_are_named_by_their_reasons(self, qtbot, window, client):
+        image = Problem("unsupported_type", "This is an image.")
+        client.refused |= {f"{n}.jpg": image for n in range(5)}
+        client.refused["b.zip"] = Problem("unsupported_type", "This is an archive.")
+        data = files("/tmp/a.pdf", "/tmp/b.zip", *(f"/tmp/{n}.jpg" for n in range(5)))
+        drag(window, data)
+        drop(window, data)
+        qtbot.waitUntil(window.banner.isVisible)
+        assert window.banner.text.words.splitlines() == [
+            "6 files were not added.",
+            "b.zip: This is an archive.",
+            "0.jpg, 1.jpg, 2.jpg and 2 more: This is an image.",
+        ]
+
+    def test_the_same_content_under_another_name_is_said_to_be_known(self, window, fakes):
+        known = fakes.a_document("Lease.pdf")
+        window.shelf.added([fakes.Addition("Copy of lease.pdf", known, known=True)])
+        assert window.banner.text.words == "Copy of lease.pdf is in the library already, as Lease.pdf."
+
     def test_nothing_inside_the_window_takes_a_drop_for_itself(self, window):
         takers = [widget for widget in window.findChildren(QWidget) if widget.acceptDrops()]
         assert takers == []
@@ -98,6 +117,24 @@ class TestFirstStart:
         qtbot.waitUntil(lambda: "1 document" in welcome.below.words)
         assert not welcome.drop.isVisible()
         assert not welcome.sample.isVisible()
+
+    @pytest.mark.parametrize(
+        ("states", "said"),
+        [
+            (["ready"], "1 document with 1 passage"),
+            (["ready", "ready", "queued"], "2 documents with 2 passages, 1 still being read"),
+            (
+                ["ready", "failed", "reading"],
+                "1 document with 1 passage, 1 still being read, 1 could not be read",
+            ),
+            (["queued", "failed"], "2 documents on the desk. You can ask as soon as the first is read."),
+            (["failed"], "1 document could not be read. Press it in the library to see why."),
+        ],
+    )
+    def test_the_empty_desk_says_what_there_is_to_ask(self, qtbot, window, client, fakes, states, said):
+        client.put(*(fakes.a_document(status=state, passages=1) for state in states))
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.room.welcome.below.words == said)
 
 
 class TestLibrary:

@@ -67,8 +67,8 @@ class Welcome(QScrollArea):
         # Nothing is said before it is known whether there are documents.
         self._inside.hide()
 
-    def show_library(self, files: int, ready: int, passages: int) -> None:
-        """Say what there is to ask."""
+    def show_library(self, files: int, ready: int, passages: int, failed: int) -> None:
+        """Say what there is to ask, of `files` in all."""
         self._inside.show()
         self.drop.setVisible(files == 0)
         if self.sample is not None:
@@ -78,15 +78,26 @@ class Welcome(QScrollArea):
             self.below.set_words(
                 "Put documents on the desk and ask. Answers show the page each sentence rests on."
             )
+        elif failed == files:
+            self.greeting.set_words("Nothing to ask yet")
+            why = "Press it" if files == 1 else "Press one"
+            self.below.set_words(
+                f"{files:,} {_files(files)} could not be read. {why} in the library to see why."
+            )
         elif ready == 0:
             self.greeting.set_words("Reading your documents")
             self.below.set_words(
-                f"{files} {_files(files)} on the desk. You can ask as soon as the first is read."
+                f"{files:,} {_files(files)} on the desk. You can ask as soon as the first is read."
             )
         else:
             self.greeting.set_words("What would you like to know?")
-            waiting = f", {files - ready} more not ready" if ready < files else ""
-            self.below.set_words(f"{ready:,} {_files(ready)} with {passages:,} passages{waiting}")
+            text = "passage" if passages == 1 else "passages"
+            said = [f"{ready:,} {_files(ready)} with {passages:,} {text}"]
+            if waiting := files - ready - failed:
+                said.append(f"{waiting:,} still being read")
+            if failed:
+                said.append(f"{failed:,} could not be read")
+            self.below.set_words(", ".join(said))
 
     def _restyle(self) -> None:
         self._inside.setMaximumWidth(self.theme.px(_WIDTH))

@@ -138,7 +138,8 @@ def description(document: Document) -> str:
             return f"{document.name}\nIndexing: {document.passages_embedded} of {document.passages} passages"
     where = document.path or "kept in Carrel's own folder"
     pages = f"{document.pages} {'page' if document.pages == 1 else 'pages'} · " if document.paged else ""
-    return f"{where}\n{pages}{document.passages} passages"
+    passages = "passage" if document.passages == 1 else "passages"
+    return f"{where}\n{pages}{document.passages} {passages}"
 
 
 def _meta(document: Document) -> str:

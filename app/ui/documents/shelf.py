@@ -15,6 +15,7 @@ from app.ui.theme import Theme
 # so that a change that was missed (between two connections) does not stay missed.
 _REFRESH_MS = 5_000
 _COUNT_MS = 50
+_MOST_NAMED = 3
 
 
 class Shelf(QObject):
@@ -62,18 +63,11 @@ class Shelf(QObject):
         for addition in additions:
             if addition.document is not None:
                 self._put(addition.document)
-        refused = [addition for addition in additions if addition.problem is not None]
-        if len(refused) == 1 and refused[0].problem is not None:
-            self.refused.emit(f"{refused[0].name}: {refused[0].problem.message}")
-        elif refused:
-            first = refused[0]
-            reason = first.problem.message if first.problem else ""
-            self.refused.emit(f"{len(refused)} files were not added. {first.name}: {reason}")
+        if said := _refusal(additions):
+            self.refused.emit(said)
         elif additions and all(addition.known for addition in additions):
             self.refused.emit(
-                f"{additions[0].name} is in the library already."
-                if len(additions) == 1
-                else "These files are in the library already."
+                _known(additions[0]) if len(additions) == 1 else "These files are in the library already."
             )
         elif not additions:
             self.refused.emit("There was no file to add in this folder.")
@@ -134,3 +128,29 @@ class Shelf(QObject):
     def _not_fetched(self, _problem: object) -> None:
         # The feed's own loss is what the user is told of; try again while something is open.
         self._refresh.start()
+
+
+def _refusal(additions: Sequence[Addition]) -> str:
+    """Which files were not taken, by reason; empty where all were."""
+    reasons: dict[str, list[str]] = {}
+    for addition in additions:
+        if addition.problem is not None:
+            reasons.setdefault(addition.problem.message, []).append(addition.name)
+    lines = [f"{_listed(names)}: {reason}" for reason, names in reasons.items()]
+    count = sum(map(len, reasons.values()))
+    if count > 1:
+        lines.insert(0, f"{count:,} files were not added.")
+    return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    named = ", ".join(names[:_MOST_NAMED])
+    return f"{named} and {more:,} more" if more > 0 else named
+
+
+def _known(addition: Addition) -> str:
+    """A file with the same content may have another name in the library."""
+    document = addition.document
+    other = f", as {document.name}" if document is not None and document.name != addition.name else ""
+    return f"{addition.name} is in the library already{other}."
