@@ -164,8 +164,14 @@ class RowList(QListView):
         return self._delegate.open_key
 
     def show_open(self, key: str | None) -> None:
-        """Draw the row of `key` as the one that is open (None: no row)."""
+        """Draw the row of `key` as the one that is open (None: no row).
+
+        Another row that was opened before no longer looks chosen; a choice of several stays.
+        """
         self._delegate.open_key = key
+        selected = self.selected_keys()
+        if len(selected) == 1 and selected != [key]:
+            self.clearSelection()
         self.viewport().update()
 
     def selected_keys(self) -> list[str]:

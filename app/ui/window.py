@@ -115,6 +115,7 @@ class Window(QMainWindow):
         room.talk.link_pressed.connect(lambda address: open_link(self.theme, address, self))
         reader.closed.connect(self.close_reader)
         reader.place_shown.connect(room.show_open)
+        reader.place_shown.connect(lambda place: desk.library.show_open(place and place.document_id))
         reader.retry_asked.connect(lambda key: shelf.retry([key]))
         reader.removal_asked.connect(lambda key: shelf.remove([key]))
         self.chip.chosen.connect(self._choose_model)

@@ -159,6 +159,31 @@ class TestLibrary:
         qtbot.waitUntil(lambda: window.reader.page.has_picture)
         assert window.reader.name.text == "Lease.pdf"
 
+    def test_the_row_of_the_page_in_the_reader_is_the_open_one(self, qtbot, window, client, fakes):
+        lease, rules = fakes.a_document("Lease.pdf"), fakes.a_document("Rules.pdf")
+        client.put(lease, rules)
+        window.shelf.fetch()
+        library = window.desk.library
+        qtbot.waitUntil(lambda: library.model().rowCount() == 2)
+        at = library.visualRect(library.model().index(0, 0)).center()
+        qtbot.mouseClick(library.viewport(), LEFT, pos=at)
+        assert library.open_key == lease.id
+        # From an answer, say: the row that was clicked before must not look like the open one.
+        window.reader.show_document(rules)
+        assert library.open_key == rules.id
+        assert library.selected_keys() == []
+        window.close_reader()
+        assert library.open_key is None
+
+    def test_a_choice_of_several_files_outlasts_what_is_opened(self, qtbot, window, client, fakes):
+        client.put(*(fakes.a_document(f"{name}.pdf") for name in "abc"))
+        window.shelf.fetch()
+        library = window.desk.library
+        qtbot.waitUntil(lambda: library.model().rowCount() == 3)
+        library.selectAll()
+        window.reader.show_document(window.shelf.model.documents()[0])
+        assert len(library.selected_keys()) == 3
+
     def test_a_failed_document_says_why_and_can_be_tried_again(self, qtbot, window, client, fakes):
         problem = Problem("file_encrypted", "The file is protected by a password.")
         document = fakes.a_document(status="failed", error=problem)
