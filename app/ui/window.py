@@ -149,6 +149,8 @@ class Window(QMainWindow):
             ("Ctrl+=", lambda: self.theme.set_scale(self.theme.scale + 0.1)),
             ("Ctrl+-", lambda: self.theme.set_scale(self.theme.scale - 0.1)),
             ("Ctrl+0", lambda: self.theme.set_scale(1.0)),
+            ("Ctrl+W", self.close),
+            ("Ctrl+Q", self.close),
             ("Escape", self._escape),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(work)

@@ -2,7 +2,14 @@ import json
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QPixmap,
+    QShortcut,
+)
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
 
 from app.errors import ConnectionLostError
@@ -371,6 +378,12 @@ class TestShape:
 class TestReach:
     def test_a_new_window_takes_a_question_at_once(self, window):
         assert window.focusWidget() is window.room.composer.question
+
+    @pytest.mark.parametrize("keys", ["Ctrl+W", "Ctrl+Q"])
+    def test_the_usual_keys_close_the_window(self, window, keys):
+        shortcut = next(s for s in window.findChildren(QShortcut) if s.key() == QKeySequence(keys))
+        shortcut.activated.emit()
+        assert not window.isVisible()
 
     def test_everything_that_can_be_pressed_has_a_name(self, window):
         nameless = [
