@@ -16,6 +16,8 @@ _CORNER = 4.0
 _WIDTH_STEP = 64
 _MOST_PIXELS = 3_000
 _SETTLED_MS = 150
+# Two notches of a wheel: the one that reaches the end does not turn the page as well.
+_TURNS_AFTER = 240
 
 
 class PageView(QAbstractScrollArea):
@@ -39,6 +41,7 @@ class PageView(QAbstractScrollArea):
         self._aspect = _A4
         self._zoom = min(_MOST_ZOOM, max(_LEAST_ZOOM, zoom))
         self._to_mark = False
+        self._past = 0
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -112,6 +115,12 @@ class PageView(QAbstractScrollArea):
             self.set_zoom(self._zoom * (1.1 if event.angleDelta().y() > 0 else 1 / 1.1))
             event.accept()
             return
+        turn = self._turn_of(event)
+        self._past = self._past + event.angleDelta().y() if turn else 0
+        if abs(self._past) >= _TURNS_AFTER:
+            self._past = 0
+            self.turned.emit(turn)
+            return
         super().wheelEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -162,6 +171,18 @@ class PageView(QAbstractScrollArea):
         vertical.setSingleStep(40)
         horizontal.setRange(0, max(0, int(sheet.right() + Space.LARGE) - port.width()))
         horizontal.setPageStep(port.width())
+
+    def _turn_of(self, event: QWheelEvent) -> int:
+        """Which way the wheel goes on from the end (1) or the beginning (-1); 0: it scrolls the page.
+
+        What a touchpad goes on rolling by itself turns nothing.
+        """
+        bar, by = self.verticalScrollBar(), event.angleDelta().y()
+        if event.phase() == Qt.ScrollPhase.ScrollMomentum:
+            return 0
+        if by < 0 and bar.value() >= bar.maximum():
+            return 1
+        return -1 if by > 0 and bar.value() <= bar.minimum() else 0
 
     def _scroll_to_mark(self) -> None:
         """Once for each page: later the user's own scrolling counts."""

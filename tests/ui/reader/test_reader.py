@@ -1,5 +1,6 @@
 import pytest
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.records import Problem
@@ -178,6 +179,41 @@ def test_the_end_of_a_page_leads_to_the_next(qtbot, reader, lease):
     reader.page.verticalScrollBar().setValue(reader.page.verticalScrollBar().maximum())
     qtbot.keyClick(reader.page, Qt.Key.Key_PageDown)
     qtbot.waitUntil(lambda: reader.number.text == "page 5 of 12")
+
+
+def test_the_wheel_goes_on_to_the_next_page_and_back(qtbot, reader, lease):
+    reader.show_place(Place(lease.id, lease.name, True, 4, 10, 60))
+    qtbot.waitUntil(lambda: reader.page.has_picture and reader.number.text == "page 4 of 12")
+    bar = reader.page.verticalScrollBar()
+    bar.setValue(bar.maximum())
+
+    roll(reader, -120)
+    assert reader.number.text == "page 4 of 12"
+    roll(reader, -120)
+    assert reader.number.text == "page 5 of 12"
+    assert bar.value() == bar.minimum()
+
+    bar.setValue(bar.minimum())
+    roll(reader, 120)
+    roll(reader, 120)
+    assert reader.number.text == "page 4 of 12"
+
+
+def test_a_touchpad_that_rolls_on_by_itself_turns_no_page(qtbot, reader, lease):
+    reader.show_place(Place(lease.id, lease.name, True, 4, 10, 60))
+    qtbot.waitUntil(lambda: reader.page.has_picture and reader.number.text == "page 4 of 12")
+    reader.page.verticalScrollBar().setValue(reader.page.verticalScrollBar().maximum())
+    for _ in range(10):
+        roll(reader, -120, Qt.ScrollPhase.ScrollMomentum)
+    assert reader.number.text == "page 4 of 12"
+
+
+def roll(reader: Reader, by: int, phase: Qt.ScrollPhase = Qt.ScrollPhase.NoScrollPhase) -> None:
+    at = QPointF(50, 50)
+    none = Qt.KeyboardModifier.NoModifier
+    buttons = Qt.MouseButton.NoButton
+    event = QWheelEvent(at, at, QPoint(), QPoint(0, by), buttons, none, phase, False)
+    QApplication.sendEvent(reader.page.viewport(), event)
 
 
 def test_a_quote_narrows_the_place_of_its_source(lease, fakes):
