@@ -66,8 +66,8 @@ def places_of(sources: Sequence[Source], citations: Sequence[Citation], answer_i
 
 
 def where(place: Place) -> str:
-    """One line for a card: the page, and the heading the passage stands under."""
+    """One line for a card: the page, and the heading the passage stands under; empty without both."""
     parts = [f"page {place.page}"] if place.paged else []
     if place.heading:
         parts.append(place.heading)
-    return " · ".join(parts) or "text"
+    return " · ".join(parts)

@@ -1,5 +1,6 @@
 """The sources of an answer as cards, two in a row."""
 
+import html
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
@@ -13,12 +14,18 @@ from app.ui.places import place_of, where
 from app.ui.theme import Radius, Size, Space, Theme
 
 _ONE_COLUMN_BELOW = 420
+_SEEN_AT_A_GLANCE = 400
 
 
 class Card(Pressable):
-    """A heading and a line under it; a source's card begins with its number."""
+    """A heading and a line under it; a source's card begins with its number.
 
-    def __init__(self, theme: Theme, title: str, below: str, number: int | None = None) -> None:
+    `text` is what a glance (the tooltip) shows: of several passages of one page, which one it is.
+    """
+
+    def __init__(
+        self, theme: Theme, title: str, below: str, number: int | None = None, text: str = ""
+    ) -> None:
         super().__init__(theme)
         self.title = title
         self.below = below
@@ -27,7 +34,9 @@ class Card(Pressable):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(f"Source {number}: {title}, {below}" if number else f"{title}, {below}")
-        self.setToolTip(f"{title}\n{below}")
+        # As markup made here, escaped: markup in a document is never read as such, and long text wraps.
+        seen = "<br>".join(html.escape(part) for part in dict.fromkeys((title, below, text)) if part)
+        self.setToolTip(f"<p>{seen}</p>")
 
     def set_open(self, is_open: bool) -> None:
         if is_open != self.is_open:
@@ -61,7 +70,9 @@ class Card(Pressable):
             left += wide + 6
         painter.setFont(theme.font("card title"))
         heading = QRectF(left, inside.top(), inside.right() - left, tall)
-        line_of_text(painter, heading, self.title, theme.colour("ink"))
+        # Of a file's name the end counts as well.
+        elide = Qt.TextElideMode.ElideRight if self.number is None else Qt.TextElideMode.ElideMiddle
+        line_of_text(painter, heading, self.title, theme.colour("ink"), elide=elide)
         painter.setFont(theme.font("card"))
         line = theme.line("card")
         line_of_text(
@@ -132,7 +143,10 @@ class SourceCards(QWidget):
         shown = [source for source in self._sources if source.read or self._all]
         for source in shown:
             place = place_of(source, None, None, None)
-            card = Card(self._theme, place.name, where(place), source.number)
+            text = " ".join(source.passage.text.split())
+            if len(text) > _SEEN_AT_A_GLANCE:
+                text = f"{text[:_SEEN_AT_A_GLANCE].rstrip()}…"
+            card = Card(self._theme, place.name, where(place) or text, source.number, text)
             card.clicked.connect(lambda _=False, number=source.number: self.opened.emit(number))
             self._cards.append(card)
         listed = len(self._sources) - len(shown)

@@ -114,7 +114,8 @@ class PassageCard(Pressable):
         self._lines: list[str] = []
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(f"{place.name}, {where(place)}: {self._text[:200]}")
+        head = ", ".join(filter(None, (place.name, where(place))))
+        self.setAccessibleName(f"{head}: {self._text[:200]}")
 
     def set_open(self, is_open: bool) -> None:
         if is_open != self._is_open:

@@ -94,6 +94,17 @@ def test_the_card_and_the_chip_of_the_open_place_are_marked(turn, sources, quest
     assert not any(card.is_open for card in turn.cards.cards)
 
 
+def test_a_glance_at_a_card_shows_its_passage_and_reads_no_markup_in_it(turn, question, fakes):
+    page, note = fakes.a_document("Lease.pdf"), fakes.a_document("<b>Note</b>.txt")
+    sources = (fakes.a_source(1, page, 4, "§ 7"), fakes.a_source(2, note, 1, text="Keys:  <img src=x>"))
+    turn.show_message(fakes.an_answer(question, TEXT, sources=sources, found=2))
+    first, second = turn.cards.cards
+    assert first.below == "page 4 · § 7"
+    assert sources[0].passage.text in first.toolTip()
+    assert second.below == "Keys: <img src=x>"
+    assert second.toolTip() == "<p>&lt;b&gt;Note&lt;/b&gt;.txt<br>Keys: &lt;img src=x&gt;</p>"
+
+
 def test_what_was_found_and_not_read_waits_behind_the_last_card(qtbot, turn, sources, question, fakes):
     turn.show_message(an_answer(fakes, question, sources))
     last = turn.cards.cards[-1]
