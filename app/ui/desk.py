@@ -171,7 +171,7 @@ class Desk(QWidget):
 
     def _arrange(self) -> None:
         """Give the conversations what they need, up to a little more than half."""
-        self._count()
+        self.show_count()
         has_talks = self._conversations.rowCount() > 0
         self.talks.setVisible(has_talks)
         self._show_hint()
@@ -187,11 +187,18 @@ class Desk(QWidget):
         self.hint.set_text(SEARCH if some else DROP)
         self.hint.setVisible(finding if some else known)
 
-    def _count(self) -> None:
+    def show_count(self) -> None:
+        """How many files there are, match the find box, or have been read so far.
+
+        The newest stand at the top and are read last: with many, no row in sight may move.
+        """
         number = self._documents.rowCount()
         shown = self._filtered.rowCount()
+        done = sum(document.status in {"ready", "failed"} for document in self._documents.documents())
         if number and shown < number:
             self.count.set_text(f"{shown:,} of {number:,}")
+        elif done < number:
+            self.count.set_text(f"{done:,} of {number:,} read")
         else:
             self.count.set_text(f"{number:,} {'file' if number == 1 else 'files'}" if number else "")
 

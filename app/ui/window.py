@@ -230,6 +230,7 @@ class Window(QMainWindow):
         ready = [document for document in documents if document.status == "ready"]
         failed = sum(document.status == "failed" for document in documents)
         passages = sum(document.passages for document in ready)
+        self.desk.show_count()
         self.room.welcome.show_library(len(documents), len(ready), passages, failed)
 
     def _search(self, query: str) -> None:

@@ -243,6 +243,14 @@ class TestLibrary:
         view.viewport().grab()
         assert 0 < len(painted) < 60
 
+    def test_the_library_counts_what_is_read_until_all_of_it_is(self, qtbot, window, client, fakes):
+        waiting = fakes.a_document(status="queued")
+        client.put(fakes.a_document(), fakes.a_document(status="failed"), waiting)
+        window.shelf.fetch()
+        qtbot.waitUntil(lambda: window.desk.count.text == "2 of 3 read")
+        client.publish(DocumentChanged(fakes.dataclasses.replace(waiting, status="ready")))
+        qtbot.waitUntil(lambda: window.desk.count.text == "3 files")
+
     def test_find_filters_both_lists(self, qtbot, window, client, fakes):
         client.put(fakes.a_document("Lease.pdf"), fakes.a_document("Pumps.pdf"))
         client.talk("About the lease", ("?", lambda q: fakes.an_answer(q, "!")))
