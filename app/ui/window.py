@@ -324,7 +324,10 @@ class Window(QMainWindow):
         tall = min(kept.height or Size.WINDOW_HEIGHT, available.height())
         self.resize(max(wide, Size.LEAST_WIDTH), max(tall, Size.LEAST_HEIGHT))
         if kept.x is not None and kept.y is not None and available.contains(kept.x + 40, kept.y + 20):
-            self.move(kept.x, kept.y)
+            # The screen may be another one now, or be scaled otherwise: all of the window is on it.
+            right = max(available.left(), available.right() + 1 - self.width())
+            below = max(available.top(), available.bottom() + 1 - self.height())
+            self.move(min(kept.x, right), min(kept.y, below))
         if kept.maximised:
             self.setWindowState(Qt.WindowState.WindowMaximized)
         self.panes.restore(kept, self.width())

@@ -362,6 +362,17 @@ class TestShape:
         assert again.panes.desk_folded
         again.deleteLater()
 
+    def test_on_a_smaller_screen_than_last_time_all_of_it_is_on_the_screen(
+        self, qtbot, theme, bridge, settings, tmp_path
+    ):
+        state = StateFile(tmp_path / "ui-state.json")
+        available = QApplication.primaryScreen().availableGeometry()
+        far = available.bottomRight() - QPoint(60, 60)
+        state.remember(x=far.x(), y=far.y(), width=Size.LEAST_WIDTH, height=Size.LEAST_HEIGHT)
+        made = Window(theme, bridge, settings, StateFile(tmp_path / "ui-state.json"))
+        qtbot.addWidget(made)
+        assert available.contains(made.geometry())
+
     def test_at_twice_the_text_size_everything_still_fits(self, qtbot, window, theme):
         window.resize(1_440, 900)
         theme.set_scale(2.0)
