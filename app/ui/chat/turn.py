@@ -11,6 +11,7 @@ from app.records import Citation, Message, Problem, Source
 from app.ui.chat.answer import AnswerView
 from app.ui.chat.cards import SourceCards
 from app.ui.chat.meta import MetaLine
+from app.ui.chat.question import QuestionHeading
 from app.ui.controls import Button, Line
 from app.ui.icons import paint_icon
 from app.ui.paint import rounded
@@ -19,7 +20,6 @@ from app.ui.theme import Radius, Size, Space, Theme
 from app.ui.words import Words
 
 _RESERVED_LINES = 3
-_LONGEST_HEADING = 2_000
 _ENDINGS = {
     "running": "Still being written…",
     "stopped": "Stopped. What was written so far is kept.",
@@ -61,9 +61,8 @@ class Turn(QWidget):
         self.answer_id: str | None = None
         self.state = "running"
         self._sources: tuple[Source, ...] = ()
-        self.heading = Words(theme, _heading(question), "question")
-        self.heading.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.heading.setAccessibleName(f"Question: {_heading(question)}")
+        self.heading = QuestionHeading(theme, question)
+        self.heading.unfolded.connect(self.grown)
         self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
         self.answer = AnswerView(theme, self._name_of)
         self.answer.chip_pressed.connect(self._open_chip)
@@ -112,7 +111,14 @@ class Turn(QWidget):
     @property
     def stops(self) -> list[QWidget]:
         """What the Tab key stops at, in the order it is read."""
-        return [self.answer, self.failure.retry, self.failure.model, self.copy, *self.cards.cards]
+        return [
+            self.heading.more,
+            self.answer,
+            self.failure.retry,
+            self.failure.model,
+            self.copy,
+            *self.cards.cards,
+        ]
 
     @property
     def places(self) -> list[Place]:
@@ -249,13 +255,6 @@ class Turn(QWidget):
         self.killTimer(self._copied_timer)
         self.copy.set_icon("copy")
         self.copy.setToolTip("Copy the answer")
-
-
-def _heading(question: str) -> str:
-    """A pasted book is asked whole, but not laid out whole: that would stall the window for seconds."""
-    if len(question) <= _LONGEST_HEADING:
-        return question
-    return f"{question[:_LONGEST_HEADING].rstrip()} … ({len(question):,} characters)"
 
 
 class Failure(QWidget):

@@ -46,6 +46,26 @@ def test_the_sources_show_before_the_first_word(turn, sources, question):
     assert not turn.answer.isVisibleTo(turn)
 
 
+def test_a_very_long_question_is_folded_until_it_is_wanted(qtbot, theme, turn):
+    assert not turn.heading.more.isVisibleTo(turn)
+    long = Turn(theme, "word " * 9_000 + "what?")
+    qtbot.addWidget(long)
+    long.show()
+    assert len(long.heading.text.words) < 400
+    with qtbot.waitSignal(long.grown):
+        long.heading.more.click()
+    assert long.heading.text.words.endswith("… (45,005 characters)")
+    assert not long.heading.more.isVisible()
+
+
+def test_a_question_of_many_lines_is_folded_too(qtbot, theme):
+    turn = Turn(theme, "\n".join(f"line {number}" for number in range(30)))
+    qtbot.addWidget(turn)
+    assert turn.heading.text.words.splitlines()[-1] == "line 5 …"
+    turn.heading.more.click()
+    assert turn.heading.text.words.splitlines()[-1] == "line 29"
+
+
 def test_words_stream_in_and_the_checks_follow(turn, sources, question, fakes):
     turn.retrieved(Retrieved(Conversation("c", "c", 0, 0), question, "a", sources, 14))
     turn.append("Notice is three ")
@@ -160,8 +180,8 @@ def test_a_failed_answer_that_is_read_again_still_says_why(turn, sources, questi
 def test_a_question_is_words_and_not_markup(qtbot, theme):
     made = Turn(theme, "<b>bold</b> & <img src='file:///etc/passwd'>")
     qtbot.addWidget(made)
-    assert made.heading.words == "<b>bold</b> & <img src='file:///etc/passwd'>"
-    assert "&lt;img" in made.heading.text()
+    assert made.heading.text.words == "<b>bold</b> & <img src='file:///etc/passwd'>"
+    assert "&lt;img" in made.heading.text.text()
 
 
 def test_every_part_grows_with_the_text_size(turn, sources, question, fakes, theme):
