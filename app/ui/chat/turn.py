@@ -33,6 +33,7 @@ _HELPED_BY_ANOTHER_MODEL = {
     "model_timed_out",
     "model_unavailable",
 }
+_STOPPED_EARLY = "Stopped before the answer began."
 _NOTHING_FOUND = "Nothing in your documents matches this question."
 
 
@@ -166,8 +167,9 @@ class Turn(QWidget):
         self.answer.show_answer(message.text, message.citations)
         self.answer.setVisible(bool(message.text))
         ending = _ENDINGS.get(message.state, "")
-        if message.state == "complete" and not message.text:
-            ending = "The model gave no answer."
+        if not message.text:
+            no_words = {"complete": "The model gave no answer.", "stopped": _STOPPED_EARLY}
+            ending = no_words.get(message.state, ending)
         self.ending.set_words(ending)
         self.ending.setVisible(bool(ending))
         self.meta.show_message(message)
@@ -193,7 +195,7 @@ class Turn(QWidget):
         """Stopped before anything of it was stored."""
         self.state = "stopped"
         self.waiting.hide()
-        self.ending.set_words("Stopped before the answer began.")
+        self.ending.set_words(_STOPPED_EARLY)
         self.ending.show()
         self.grown.emit()
 

@@ -114,6 +114,12 @@ def test_the_card_and_the_chip_of_the_open_place_are_marked(turn, sources, quest
     assert not any(card.is_open for card in turn.cards.cards)
 
 
+def test_a_stop_before_the_first_word_does_not_speak_of_words_that_are_kept(turn, sources, question, fakes):
+    turn.show_message(fakes.an_answer(question, "", sources=sources, state="stopped", found=14))
+    assert turn.ending.words == "Stopped before the answer began."
+    assert turn.cards.isVisibleTo(turn)
+
+
 def test_a_glance_at_a_card_shows_its_passage_and_reads_no_markup_in_it(turn, question, fakes):
     page, note = fakes.a_document("Lease.pdf"), fakes.a_document("<b>Note</b>.txt")
     sources = (fakes.a_source(1, page, 4, "§ 7"), fakes.a_source(2, note, 1, text="Keys:  <img src=x>"))
