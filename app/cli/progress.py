@@ -37,10 +37,15 @@ def wait(desk: Desk, additions: Sequence[Addition], output: Output) -> tuple[Add
     ended: dict[str, Document] = {a.document.id: a.document for a in additions if a.document}
     waiting = {known for known, document in ended.items() if document.status not in ("ready", "failed")}
     if waiting:
-        with _Bars(len(ended), len(ended) - len(waiting), output) as bars:
-            for document in desk.stream(follow(desk.client, waiting)):
-                ended[document.id] = document
-                bars.show(document)
+        try:
+            with _Bars(len(ended), len(ended) - len(waiting), output) as bars:
+                for document in desk.stream(follow(desk.client, waiting)):
+                    ended[document.id] = document
+                    bars.show(document)
+        except KeyboardInterrupt:
+            when = "when Carrel runs again" if desk.owner else "by the Carrel that is running"
+            output.remark(f"Nothing is lost: what is not read yet is read {when}.")
+            raise
     return tuple(_ended(addition, ended) for addition in additions)
 
 

@@ -4,6 +4,7 @@ import click
 
 from app.cli.ask import place
 from app.cli.options import Command, run_of
+from app.errors import InvalidRequestError
 
 _LONGEST = 300
 
@@ -17,6 +18,8 @@ _LONGEST = 300
 def search(context: click.Context, query: str, number: int) -> int:
     """Find passages by their words and their meaning, best first."""
     run = run_of(context)
+    if not query.strip():
+        raise InvalidRequestError("There is nothing to search for.")
     with run.open() as desk:
         result = desk.run(desk.client.search(query, k=number))
     run.output.data(result)

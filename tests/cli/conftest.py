@@ -39,7 +39,7 @@ class ScriptedClient:
     """Answers as it was told; remembers what it was asked."""
 
     answer: Sequence[AskEvent | AppError | Callable[[], None]] = ()
-    feed_events: Sequence[FeedEvent] = ()
+    feed_events: Sequence[FeedEvent | Callable[[], None]] = ()
     additions: tuple[Addition, ...] = ()
     library: tuple[Document, ...] = (DOCUMENT,)
     found: SearchResult = field(default_factory=lambda: SearchResult((), 0, Timings()))
@@ -89,7 +89,10 @@ class ScriptedClient:
         if on_open is not None:
             on_open()
         for event in self.feed_events:
-            yield event
+            if callable(event):
+                event()
+            else:
+                yield event
         await asyncio.Event().wait()
 
     async def add_paths(self, paths: Sequence[str]) -> tuple[Addition, ...]:
@@ -149,9 +152,18 @@ def submit() -> Iterator[Callable[..., object]]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield lambda work: asyncio.run_coroutine_threadsafe(work, loop)
+    asyncio.run_coroutine_threadsafe(_end_others(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+async def _end_others() -> None:
+    """End what a command that was interrupted left waiting, as the gateway does when it closes."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 @pytest.fixture

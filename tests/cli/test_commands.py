@@ -171,3 +171,10 @@ def test_a_model_that_failed_gives_1(program, client, monkeypatch, capsys):
     assert run(program, ["models"]) == 1
 
     assert "not loaded: It is torn." in capsys.readouterr().out
+
+
+def test_an_empty_search_is_refused(program, capsys):
+    assert run(program, ["search", "  "]) == 1
+
+    assert "There is nothing to search for. [invalid_request]" in capsys.readouterr().err
+    assert not program.opened

@@ -1,6 +1,8 @@
 """`carrel add` and `carrel documents`: the library from the terminal."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -48,6 +50,20 @@ def test_a_change_that_the_feed_did_not_tell_of_is_seen_all_the_same(program, cl
     client.additions = (Addition(lease.name, queued),)
 
     assert run(program, ["add", "Lease agreement.pdf"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"), [(True, "when Carrel runs again"), (False, "by the Carrel that is running")]
+)
+def test_who_stops_waiting_is_told_what_becomes_of_the_files(program, client, queued, capsys, owner, said):
+    program.owner = owner
+    client.additions = (Addition(queued.name, queued),)
+    client.library = (queued,)
+    client.feed_events = (lambda: os.kill(os.getpid(), signal.SIGINT),)
+
+    assert run(program, ["add", "Lease agreement.pdf"]) == 130
+
+    assert said in capsys.readouterr().err
 
 
 def test_a_document_that_is_removed_meanwhile_ends_the_wait(program, client, queued, capsys):
