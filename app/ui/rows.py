@@ -128,10 +128,12 @@ class RowList(QListView):
     Signals:
         opened: the key of a row that was clicked or chosen with Enter.
         menu_asked: the keys of the selected rows and where to show their menu (global).
+        removal_asked: the keys of the selected rows; the Delete key was pressed.
     """
 
     opened = Signal(str)
     menu_asked = Signal(list, QPoint)
+    removal_asked = Signal(list)
 
     def __init__(self, theme: Theme, name: str, model: QAbstractItemModel, *, several: bool = False) -> None:
         super().__init__()
@@ -189,6 +191,9 @@ class RowList(QListView):
             return
         if event.key() == Qt.Key.Key_Menu:
             self._ask_menu(self.visualRect(self.currentIndex()).center())
+            return
+        if event.key() == Qt.Key.Key_Delete and (keys := self.selected_keys()):
+            self.removal_asked.emit(keys)
             return
         self.ringed = True
         super().keyPressEvent(event)

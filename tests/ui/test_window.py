@@ -227,6 +227,19 @@ class TestLibrary:
         qtbot.waitUntil(lambda: client.deleted == [document.id])
         qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 0)
 
+    def test_the_delete_key_asks_before_it_removes_what_is_chosen(self, qtbot, window, client, fakes):
+        client.put(fakes.a_document(), fakes.a_document(), fakes.a_document())
+        window.shelf.fetch()
+        library = window.desk.library
+        qtbot.waitUntil(lambda: library.model().rowCount() == 3)
+        qtbot.keyClick(library, Qt.Key.Key_Delete)
+        assert window.findChild(fakes.Sheet) is None
+        library.selectAll()
+        qtbot.keyClick(library, Qt.Key.Key_Delete)
+        assert client.deleted == []
+        window.findChild(fakes.Sheet).findChild(fakes.Button, "yes").click()
+        qtbot.waitUntil(lambda: len(client.deleted) == 3)
+
     def test_a_thousand_rows_cost_only_those_in_sight(self, qtbot, window, client, fakes, theme):
         client.put(*(fakes.a_document(f"Minutes {n}.pdf") for n in range(1_000)))
         window.shelf.fetch()
