@@ -1,6 +1,7 @@
 # Carrel. `make run` and `make test` are the two commands; the others are parts of them.
 #
 #   PYTHON=python3.12       another interpreter than the first suitable one
+#   BENCHMARK="--only single --rounds 5"   options of tests/benchmarks/run.py
 #   CARREL_BACKEND=cuda     let llama.cpp be compiled for cuda, vulkan or metal (default: the processor;
 #                           on a Mac llama.cpp chooses Metal by itself)
 
@@ -13,13 +14,14 @@ PYTEST := $(BIN)/python -m pytest
 OFFSCREEN := QT_QPA_PLATFORM=offscreen
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-test models test test-long check style format package lock clean distclean
+.PHONY: help run setup setup-test models test test-long benchmark check style format package lock clean distclean
 
 help: ## this list
 	@echo "make run       install what is missing, then open Carrel"
 	@echo "make test      install what is missing, then every check and test"
 	@echo "make check     the quick part: format, lint, types, imports, quick tests"
 	@echo "make test-long the tests that take minutes"
+	@echo "make benchmark what is promised about speed, measured against llama-server (which it builds)"
 	@echo "make package   a folder that runs without Python: dist/carrel"
 	@echo "make format    write the code in its one format"
 	@echo "make models    prepare the bundled models only"
@@ -46,6 +48,9 @@ test-long: setup-test models
 
 check: setup style
 	@$(OFFSCREEN) $(PYTEST) -q -x -m "not slow and not long and not model"
+
+benchmark: setup models
+	@$(BIN)/python tests/benchmarks/run.py $(BENCHMARK)
 
 style:
 	@$(BIN)/ruff format --check --quiet . || { echo "Not in the one format: run make format."; exit 1; }

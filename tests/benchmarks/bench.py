@@ -1,0 +1,33 @@
+"""What all measurements share: the models, the threads, and the order of sides in a round."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from app.serving.catalogue import Bundled
+
+_Side = TypeVar("_Side")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One run of the benchmarks. `torch_python`: an interpreter with sentence-transformers, if any;
+    `torch_model`: the folder of the same embedding model as that package reads it.
+    """
+
+    models: Bundled
+    threads: int
+    rounds: int
+    torch_python: Path | None = None
+    torch_model: Path | None = None
+
+
+def in_turns(sides: Sequence[_Side], number: int) -> list[_Side]:
+    """The sides in the order of one round: each comes first, in the middle and last as often.
+
+    A machine that slows down during a round, or is warm from the side before, is then unfair to
+    each of them in turn.
+    """
+    begin = number % len(sides)
+    return [*sides[begin:], *sides[:begin]]

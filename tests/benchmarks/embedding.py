@@ -1,0 +1,81 @@
+"""Passages to vectors: our embedder against sentence-transformers and llama_cpp's own `create_embedding`.
+
+Each peer is a process of its own (`embedding_peer.py`). sentence-transformers is no dependency of
+the project: it takes part where an interpreter that has it is named.
+"""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import processes
+import prompts
+from bench import Bench, in_turns
+from places import CACHE, say
+from results import Figures, Result, not_measured
+
+from app.serving.embedder import Embedder, Vectors
+
+_PASSAGES, _TOKENS = 64, 194
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Each round: the same 64 new passages for every side."""
+    figures = Figures()
+    embedder = Embedder(bench.models.embedding.path, sha256=bench.models.embedding.sha256)
+    embedder.load()
+    with contextlib.ExitStack() as opened:
+        opened.callback(embedder.close)
+        peers = {"high_level": opened.enter_context(_peer(bench, "high_level"))}
+        if bench.torch_python is not None:
+            peers["torch"] = opened.enter_context(_peer(bench, "torch"))
+        for number in range(-1, bench.rounds):  # the first one warms up
+            passages = prompts.passages(number + 1, _PASSAGES, _TOKENS, embedder.count)
+            rates, vectors = {}, {}
+            for side in in_turns(("ours", *peers), number):
+                begun = time.perf_counter()
+                if side == "ours":
+                    vectors[side] = asyncio.run(embedder.embed(passages))
+                    rates[side] = _PASSAGES / (time.perf_counter() - begun)
+                else:
+                    vectors[side], seconds = _embed(peers[side], passages)
+                    rates[side] = _PASSAGES / seconds
+            if number >= 0:
+                for side in peers:
+                    figures.add(f"embedding.{side}", rates["ours"], rates[side])
+                # torch computes in f32: where it takes part, it is the truth.
+                truth = vectors.get("torch", vectors["high_level"])
+                figures.add("embedding.cosine", float(np.min(np.sum(vectors["ours"] * truth, axis=1))))
+    results = figures.results()
+    if "torch" not in peers:
+        results += not_measured("embedding.torch", "no interpreter with it was named")
+    return results
+
+
+def _peer(bench: Bench, kind: str) -> "contextlib.AbstractContextManager[subprocess.Popen[str]]":
+    torch = kind == "torch"
+    python = str(bench.torch_python) if torch else sys.executable
+    model = bench.torch_model if torch else bench.models.embedding.path
+    script = str(Path(__file__).with_name("embedding_peer.py"))
+    say(f"  loading {kind} …")
+    command = [python, script, kind, str(model), str(bench.threads)]
+    return processes.running(command, log=CACHE / f"embedding-{kind}.log")
+
+
+def _embed(process: "subprocess.Popen[str]", passages: list[str]) -> tuple[Vectors, float]:
+    """A peer's vectors, of unit length, and how long it says it took (without the way here)."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(passages) + "\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"A peer ended; its log is in {CACHE}.")
+    told = json.loads(line)
+    vectors = np.asarray(told["vectors"], np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), told["seconds"]
