@@ -32,6 +32,17 @@ class Answer:
         return max(after - before for before, after in zip(self.arrivals, self.arrivals[1:], strict=False))
 
 
+def must_be_same_work(mine: list[Answer], theirs: list[Answer]) -> None:
+    """Answers that read or wrote other numbers of tokens cannot be compared.
+
+    Raises:
+        ValueError: they did.
+    """
+    for one, other in zip(mine, theirs, strict=True):
+        if (one.prompt_tokens, one.tokens) != (other.prompt_tokens, other.tokens):
+            raise ValueError(f"The sides did not do the same work: {one}, {other}")
+
+
 def throughput(answers: list[Answer]) -> float:
     """Tokens served a second, prompts and answers together, from the first request to the last end."""
     served = sum(answer.prompt_tokens + answer.tokens for answer in answers)

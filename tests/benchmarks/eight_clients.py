@@ -7,7 +7,7 @@ import ours
 import peer
 import peer_build
 import prompts
-from answers import Answer, throughput
+from answers import Answer, must_be_same_work, throughput
 from bench import Bench, in_turns
 from results import Figures, Result, percentile
 
@@ -45,6 +45,7 @@ async def _together(asking: Sequence[Awaitable[Answer]]) -> list[Answer]:
 
 
 def _note(figures: Figures, mine: list[Answer], theirs: list[Answer]) -> None:
+    must_be_same_work(mine, theirs)
     figures.add("eight.throughput", throughput(mine), throughput(theirs))
     figures.add("eight.gap", _longest_gap_ms(mine), _longest_gap_ms(theirs))
     for name, share in (("eight.first_p50", 0.5), ("eight.first_p95", 0.95)):

@@ -1,15 +1,22 @@
-"""What a step costs beside llama.cpp's own work: planning, filling the batch, text, outboxes.
+"""What a step costs beside llama.cpp's own work, in the running engine with eight answers at once.
 
-Measured in the running engine with eight answers at once: the processor time of its thread from
-the return of one `llama_decode` to the call of the next, less what `llama_sampler_sample` took.
+Three figures, from the return of one `llama_decode` to the call of the next:
+
+- scheduling: what the methods of Scheduler take, and filling the batch;
+- all our own work: everything but `llama_sampler_sample`, so also text and outboxes;
+- the same by the clock on the wall: with waits for the interpreter lock, which the reader of the
+  answers needs, too, and for the processor.
+
+The first two are processor time of the engine's thread, the watching included (about 1 µs a call).
 """
 
 import asyncio
 import contextlib
+import inspect
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ours
@@ -19,27 +26,50 @@ from bench import Bench
 from results import Figures, Result, not_measured
 
 from app.serving.llama import native
+from app.serving.native_context import NativeContext
+from app.serving.scheduler import Scheduler
 
 _PROMPT, _TOKENS = 60, 120
 _Clock = Callable[[], float]
 
 
 @dataclass
-class _Steps:
-    """Seconds of each step beside native code, by one clock."""
+class _Watch:
+    """Seconds of each full step by one clock: outside `apart`, and inside `planning`."""
 
     clock: _Clock
-    taken: list[float]
-    returned: float | None = None  # when the last full step did
-    sampling: float = 0.0  # since then
+    steps: list[float] = field(default_factory=list)
+    planned: list[float] = field(default_factory=list)
+    _returned: float | None = None  # when the last full step did
+    _apart: float = 0.0  # since then
+    _planning: float = 0.0
 
-    def before_decode(self, tokens: int) -> None:
-        if self.returned is not None and tokens == peer.CLIENTS:
-            self.taken.append(self.clock() - self.returned - self.sampling)
+    def decode_begins(self, tokens: int) -> None:
+        if self._returned is not None and tokens == peer.CLIENTS:
+            self.steps.append(self.clock() - self._returned - self._apart)
+            self.planned.append(self._planning)
 
-    def after_decode(self, tokens: int) -> None:
-        self.sampling = 0.0
-        self.returned = self.clock() if tokens == peer.CLIENTS else None
+    def decode_ended(self, tokens: int) -> None:
+        self._apart = self._planning = 0.0
+        self._returned = self.clock() if tokens == peer.CLIENTS else None
+
+    def apart(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any) -> Any:
+            begun = self.clock()
+            result = function(*arguments)
+            self._apart += self.clock() - begun
+            return result
+
+        return watched
+
+    def planning(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **named: Any) -> Any:
+            begun, before = self.clock(), self._planning
+            result = function(*arguments, **named)
+            self._planning = before + self.clock() - begun  # what it called is in it once
+            return result
+
+        return watched
 
 
 def measure(bench: Bench) -> list[Result]:
@@ -51,11 +81,12 @@ def measure(bench: Bench) -> list[Result]:
         for number in range(bench.rounds):
             seeds = range(70_000 + number * 100, 70_000 + number * 100 + peer.CLIENTS)
             asked = [prompts.question(engine, seed, _PROMPT)[1] for seed in seeds]
-            work, wall = _Steps(time.thread_time, []), _Steps(time.perf_counter, [])
-            with _watched(work, wall):
+            work, wall = _Watch(time.thread_time), _Watch(time.perf_counter)
+            with _watched(work), _watched(wall):
                 asyncio.run(_all(engine, asked))
-            figures.add("overhead.step", statistics.median(work.taken) * 1_000_000)
-            figures.add("overhead.wall", statistics.median(wall.taken) * 1_000_000)
+            figures.add("overhead.scheduling", statistics.median(work.planned) * 1_000_000)
+            figures.add("overhead.step", statistics.median(work.steps) * 1_000_000)
+            figures.add("overhead.wall", statistics.median(wall.steps) * 1_000_000)
     return figures.results()
 
 
@@ -64,27 +95,25 @@ async def _all(engine: Any, asked: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _watched(*all_steps: _Steps) -> Iterator[None]:
-    """Let every call of the two functions of llama.cpp be noted."""
-    decode, sample = native.llama_decode, native.llama_sampler_sample
+def _watched(watch: _Watch) -> Iterator[None]:
+    """Let the watch see each call of llama.cpp's two functions, and of what plans."""
+    decode = native.llama_decode
 
     def llama_decode(context: Any, batch: Any) -> int:
-        for steps in all_steps:
-            steps.before_decode(batch.n_tokens)
+        watch.decode_begins(batch.n_tokens)
         code = decode(context, batch)
-        for steps in all_steps:
-            steps.after_decode(batch.n_tokens)
+        watch.decode_ended(batch.n_tokens)
         return int(code)
 
-    def llama_sampler_sample(*arguments: Any) -> int:
-        begun = [steps.clock() for steps in all_steps]
-        token = sample(*arguments)
-        for steps, moment in zip(all_steps, begun, strict=True):
-            steps.sampling += steps.clock() - moment
-        return int(token)
-
-    native.llama_decode, native.llama_sampler_sample = llama_decode, llama_sampler_sample
-    try:
+    with contextlib.ExitStack() as replaced:
+        planners = [(Scheduler, name) for name, _ in inspect.getmembers(Scheduler, inspect.isfunction)]
+        for owner, name in [*planners, (NativeContext, "_fill")]:
+            _replace(replaced, owner, name, watch.planning(getattr(owner, name)))
+        _replace(replaced, native, "llama_decode", llama_decode)
+        _replace(replaced, native, "llama_sampler_sample", watch.apart(native.llama_sampler_sample))
         yield
-    finally:
-        native.llama_decode, native.llama_sampler_sample = decode, sample
+
+
+def _replace(replaced: contextlib.ExitStack, owner: Any, name: str, by: Any) -> None:
+    replaced.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, by)

@@ -62,7 +62,7 @@ def start(server: Path, model: Path, *, threads: int) -> Iterator[Peer]:
     command += ["--parallel", str(CLIENTS), "--ctx-size", str(CLIENTS * _POSITIONS)]
     command += ["--threads", str(threads), "--gpu-layers", "0", "--no-ui"]
     log = CACHE / "llama-server.log"
-    with processes.running(command, log=log) as process:
+    with processes.running(command, log=log, talks=False) as process:
         waited = time.monotonic()
         while not _healthy(port):
             if process.poll() is not None or time.monotonic() - waited > _READY_WITHIN_S:

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,26 +12,31 @@ _PATIENCE_S = 10
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str], *, log: Path, talks: bool = True, environment: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A process with a pipe to its stdin and from its stdout; its stderr goes to `log`."""
+    """A process whose stderr goes to `log`.
+
+    `talks`: there are pipes to its stdin and from its stdout, which must be read. Else its stdout
+    goes to the log, too.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talks else errors,
             stderr=errors,
             text=True,
             bufsize=1,
             env=environment,
         )
-    atexit.register(_end, process)
+    end = functools.partial(_end, process)
+    atexit.register(end)
     try:
         yield process
     finally:
-        _end(process)
-        atexit.unregister(_end)
+        end()
+        atexit.unregister(end)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

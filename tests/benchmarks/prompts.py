@@ -26,7 +26,7 @@ def text(seed: int, tokens: int, count: Callable[[str], int]) -> str:
         ValueError: `tokens` are too few to begin with, or no such text was found.
     """
     words = _words(seed)
-    low, high = 0, len(words)
+    low, high = 0, min(tokens, len(words))  # a word is a token at least
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if count(" ".join(words[:middle])) <= tokens else (low, middle - 1)

@@ -8,7 +8,7 @@ import ours
 import peer
 import peer_build
 import prompts
-from answers import Answer
+from answers import Answer, must_be_same_work
 from bench import Bench, in_turns
 from results import Figures, Result
 
@@ -45,8 +45,7 @@ def _note(figures: Figures, seen: dict[str, tuple[Answer, Answer]]) -> None:
     theirs, theirs_again = seen["peer"]
     for side in ("single", "gateway"):
         cold, again = seen[side]
-        if (cold.prompt_tokens, cold.tokens) != (theirs.prompt_tokens, theirs.tokens):
-            raise RuntimeError(f"The sides did not do the same work: {cold}, {theirs}")
+        must_be_same_work([cold, again], [theirs, theirs_again])
         figures.add(f"{side}.decode", cold.decode_rate, theirs.decode_rate)
         figures.add(f"{side}.first", cold.first_token_s * 1_000, theirs.first_token_s * 1_000)
         figures.add(f"{side}.again", again.first_token_s * 1_000, theirs_again.first_token_s * 1_000)

@@ -1,5 +1,6 @@
 import pytest
 import table
+from answers import Answer, must_be_same_work, throughput
 from bench import in_turns
 from claims import CLAIMS, Claim
 from results import Figures, Result, Spread, not_measured, percentile
@@ -98,3 +99,23 @@ def test_json_holds_every_figure():
     assert told["judged"] == {"median": 2.0, "min": 1.0, "max": 3.0}
     assert told["target"] == "≤ 20 ms"
     assert told["holds"] is True
+
+
+def answer(asked: float = 0, arrivals: tuple[float, ...] = (1, 2, 4), ended: float = 4.5, tokens: int = 8):
+    return Answer(asked, arrivals, ended, 20, tokens)
+
+
+def test_an_answer_is_told_as_its_client_saw_it():
+    assert answer().first_token_s == 1
+    assert answer().longest_gap_s == 2
+    assert answer().decode_rate == 7 / 3.5
+
+
+def test_throughput_counts_all_tokens_from_the_first_request_to_the_last_end():
+    assert throughput([answer(), answer(asked=0.5, ended=7)]) == 2 * 28 / 7
+
+
+def test_answers_of_other_lengths_are_not_compared():
+    must_be_same_work([answer()], [answer(ended=9)])
+    with pytest.raises(ValueError, match="same work"):
+        must_be_same_work([answer()], [answer(tokens=7)])
