@@ -27,6 +27,7 @@ import single_stream
 import stopping
 import table
 from bench import Bench
+from machine import BUSY, Others
 from places import say
 from results import Result
 
@@ -61,18 +62,22 @@ def main() -> int:
     if asked.rounds < _FEWEST_ROUNDS:
         say(f"Fewer than {_FEWEST_ROUNDS} rounds: good for a look, not for a claim.")
     results: list[Result] = []
+    busy: dict[str, float] = {}
     for name in asked.only or MEASUREMENTS:
-        begun = time.monotonic()
+        begun, others = time.monotonic(), Others()
         say(f"{name} …")
         try:
             results += MEASUREMENTS[name](bench)
         except peer_build.BuildError as error:
             say(str(error))
             return 2
-        say(f"{name}: {time.monotonic() - begun:.0f} s")
+        busy[name] = round(others.share(), 3)
+        say(f"{name}: {time.monotonic() - begun:.0f} s; others took {busy[name]:.0%} of the processors.")
         if asked.json is not None:  # after each, so that a later failure takes nothing away
-            asked.json.write_text(json.dumps(_document(bench, results), indent=2) + "\n", "utf-8")
+            asked.json.write_text(json.dumps(_document(bench, busy, results), indent=2) + "\n", "utf-8")
     print(table.markdown(results))
+    if max(busy.values()) > BUSY:
+        say("The machine was busy with something else: good for a look, not for a claim.")
     return int(any(result.holds is False for result in results))
 
 
@@ -90,8 +95,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _document(bench: Bench, results: list[Result]) -> dict[str, object]:
+def _document(bench: Bench, busy: dict[str, float], results: list[Result]) -> dict[str, object]:
     return {
+        "others": busy,  # the share of the processors that other processes took
         "rounds": bench.rounds,
         "threads": bench.threads,
         "models": [bench.models.chat.name, bench.models.embedding.name],
