@@ -1,9 +1,12 @@
 """What all measurements share: the models, the threads, and the order of sides in a round."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from machine import Others
+from places import say
 
 from app.serving.catalogue import Bundled
 
@@ -18,6 +21,14 @@ class Bench:
     threads: int
     rounds: int
     torch: Path | None = None
+
+    def numbers(self, *, warm_up: bool = False) -> Iterator[int]:
+        """The numbers of the rounds; with `warm_up` a -1 first, which must not count."""
+        for number in range(-1 if warm_up else 0, self.rounds):
+            others = Others()
+            yield number
+            done = "warmed up" if number < 0 else f"round {number + 1} of {self.rounds}"
+            say(f"  {done}; others took {others.share():.0%} of the processors")
 
 
 def in_turns(sides: Sequence[_Side], number: int) -> list[_Side]:

@@ -23,7 +23,7 @@ def measure(bench: Bench) -> list[Result]:
     ):
         _, warming = prompts.question(engine, seed=1, tokens=_PROMPT)
         asyncio.run(_together([ours.ask(engine, warming, 8), llama_server.ask(warming, 8)]))
-        for number in range(bench.rounds):
+        for number in bench.numbers():
             seeds = range(10_000 + number * 100, 10_000 + number * 100 + peer.CLIENTS)
             distinct = [prompts.question(engine, seed, _PROMPT)[1] for seed in seeds]
             seen = {}

@@ -39,7 +39,7 @@ def measure(bench: Bench) -> list[Result]:
         }
         if bench.torch is not None:
             peers["torch"] = opened.enter_context(_peer("torch", bench.torch, bench.threads))
-        for number in range(-1, bench.rounds):  # the first one warms up
+        for number in bench.numbers(warm_up=True):
             passages = prompts.passages(number + 1, _PASSAGES, _TOKENS, embedder.count)
             rates, vectors = {}, {}
             for side in in_turns(("ours", *peers), number):

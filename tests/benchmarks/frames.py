@@ -31,7 +31,7 @@ def measure(bench: Bench) -> list[Result]:
     thread.start()
     try:
         with ours.engine(bench.models.chat.path, threads=bench.threads, slots=1) as engine:
-            for number in range(-1, bench.rounds):  # the first one warms up
+            for number in bench.numbers(warm_up=True):
                 rates, late = {}, [0.0]
                 for drawing in in_turns((True, False), number):
                     _, prompt = prompts.question(engine, 50_000 + 2 * number + drawing, _PROMPT)

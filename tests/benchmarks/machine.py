@@ -1,5 +1,6 @@
 """How busy the machine is with something else while we measure: a claim needs one that is not."""
 
+import contextlib
 import os
 import time
 
@@ -10,10 +11,7 @@ BUSY = 0.1
 
 
 class Others:
-    """What other processes take of the processors, from here on.
-
-    Children count as ours once they have ended and were waited for.
-    """
+    """What other processes than this one and its children take of the processors, from here on."""
 
     def __init__(self) -> None:
         self._begun, self._all, self._ours = time.monotonic(), _all_busy_s(), _our_busy_s()
@@ -32,4 +30,9 @@ def _all_busy_s() -> float:
 
 
 def _our_busy_s() -> float:
-    return sum(os.times()[:4])
+    """Seconds that this process and its children have worked, ended ones included."""
+    ours = sum(os.times()[:4])
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it ended just now
+            ours += sum(child.cpu_times()[:2])
+    return ours

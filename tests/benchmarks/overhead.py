@@ -78,7 +78,7 @@ def measure(bench: Bench) -> list[Result]:
         return not_measured("overhead.", "the engine has one slot yet")
     figures = Figures()
     with ours.engine(bench.models.chat.path, threads=bench.threads, slots=peer.CLIENTS) as engine:
-        for number in range(bench.rounds):
+        for number in bench.numbers():
             seeds = range(70_000 + number * 100, 70_000 + number * 100 + peer.CLIENTS)
             asked = [prompts.question(engine, seed, _PROMPT)[1] for seed in seeds]
             work, wall = _Watch(time.thread_time), _Watch(time.perf_counter)

@@ -21,7 +21,7 @@ def measure(bench: Bench) -> list[Result]:
     if ours.folder_argument() is None:
         return not_measured("restart.", "the engine keeps nothing on disk yet")
     figures = Figures()
-    for number in range(bench.rounds):
+    for number in bench.numbers():
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             _start(bench, number, "begin", folder)

@@ -24,7 +24,7 @@ def measure(bench: Bench) -> list[Result]:
         peer.start(peer_build.server(), bench.models.chat.path, threads=bench.threads) as llama_server,
         ours.served(threads=bench.threads) as carrel,
     ):
-        for number in range(-1, bench.rounds):  # the first one warms up
+        for number in bench.numbers(warm_up=True):
             text, prompt = prompts.question(engine, seed=1_000 + number, tokens=_PROMPT)
             sides: dict[str, _Ask] = {
                 "single": partial(ours.ask, engine, prompt),
