@@ -22,7 +22,7 @@ def main() -> None:
     options = ours.arguments(threads=told["threads"], slots=1, folder=folder)
     begun = time.perf_counter()
     engine = Engine(Path(told["model"]), sha256=told["sha256"], **options)
-    engine.load()
+    ours.load(engine)
     loaded = time.perf_counter()
     try:
         before, after = prompts.conversation(engine, told["seed"], _CONVERSATION)
