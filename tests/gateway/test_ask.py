@@ -303,3 +303,30 @@ def test_where_too_many_wait_tools_are_told_so_and_the_window_is_answered(answer
         return [event async for event in answering.client.ask(sample.question)]
 
     assert isinstance(answering.do(ask())[-1], Finished)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("/ask", {}),
+        ("/v1/chat/completions", {"model": "carrel"}),
+        ("/v1/chat/completions", {"model": "SmolLM2 135M Instruct"}),
+    ],
+)
+def test_a_model_that_takes_longer_than_the_request_allows_is_given_up(answering, sample, address, body):
+    asked = {"question": sample.question}
+    if body:
+        asked = {**body, "messages": [{"role": "user", "content": sample.question}]}
+
+    answer = answering.tcp.post(address, json={**asked, "deadline_s": 0.000_001})
+
+    assert "deadline_exceeded" in answer.text
+    assert answer.status_code == (504 if body else 200)  # of a stream that has begun, the last event says it
+
+
+@pytest.mark.parametrize("deadline", [0, -1, 1e9, "soon"])
+def test_a_deadline_that_is_none_is_refused(site, deadline):
+    answer = site.tcp.post("/ask", json={"question": "x", "deadline_s": deadline})
+
+    assert answer.status_code == 400

@@ -41,6 +41,7 @@ class Asked:
     sampling: Sampling
     answer_tokens: int
     asker: Asker
+    deadline: float | None
     trace_id: str
     begun: float
 
@@ -127,7 +128,8 @@ class Answering:
         )
         if brief.generation is None:
             return await self._absent(answer, message.id, brief)
-        writing = answer.writing = Writing(brief, replace(brief.generation, asker=asked.asker))
+        generation = replace(brief.generation, asker=asked.asker, deadline=asked.deadline)
+        writing = answer.writing = Writing(brief, generation)
         if answer.stopped:
             writing.stop()
         try:

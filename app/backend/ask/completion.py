@@ -22,7 +22,7 @@ from app.errors import InvalidRequestError, NotFoundError
 from app.events import Delta
 from app.records import Citation, Source, TokenLogprob, Usage
 from app.serving import json_schema
-from app.serving.generation import ChatMessage, End, EndReason, Generation, Sampling
+from app.serving.generation import Asker, ChatMessage, End, EndReason, Generation, Sampling
 from app.serving.models import Models
 
 CARREL = "carrel"
@@ -45,7 +45,8 @@ class CompletionRequest:
 
     `sampling` has fields of `Sampling` by their names; `schema` is a JSON schema that the answer
     follows. `logprobs` asks for the likelihood of each token and of that many others.
-    `document_ids` limits the answers of "carrel" to these documents.
+    `document_ids` limits the answers of "carrel" to these documents. `client` is which of those who
+    ask it is, where a busy model is shared. `deadline`: seconds the model may take, waiting included.
     """
 
     model: str
@@ -56,6 +57,8 @@ class CompletionRequest:
     logprobs: int | None = None
     stop: tuple[str, ...] = ()
     document_ids: tuple[str, ...] | None = None
+    client: str = ""
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class CompletionService:
             ModelError: there is no chat model, or it is busy.
         Raises (at any time):
             DecodeError: the model failed.
+            DeadlineError: it took longer than it may.
             InvalidRequestError: the grammar came to where this model cannot follow it.
         """
         carrel = request.model == CARREL
@@ -142,6 +146,8 @@ class CompletionService:
             self._sampling(request),
             request.stop,
             logprobs=request.logprobs,
+            asker=Asker(request.client),
+            deadline=request.deadline,
         )
         async with aclosing(engine.generate(generation)) as items:
             async for item in items:
@@ -173,7 +179,10 @@ class CompletionService:
             yield Delta(nothing_found(documents, limited))
             yield Completed("stop", Usage(0, 0))
             return
-        writing = Writing(brief, replace(brief.generation, stop=request.stop))
+        generation = replace(
+            brief.generation, stop=request.stop, asker=Asker(request.client), deadline=request.deadline
+        )
+        writing = Writing(brief, generation)
         marked = Marked()
         async with aclosing(writing.events()) as events:
             async for event in events:

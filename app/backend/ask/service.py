@@ -70,6 +70,7 @@ class AskService:
         max_tokens: int | None = None,
         client: str | None = None,
         urgent: bool = False,
+        deadline: float | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question in a conversation (a new one if none is given).
 
@@ -81,6 +82,7 @@ class AskService:
             max_tokens: of the answer.
             client: which of those who ask it is, where a busy model is shared; None: the user.
             urgent: a person waits for it at the window, so it goes before others.
+            deadline: seconds the model may take, waiting for it included; None: as long as it takes.
 
         Raises (before the first event, and before anything is stored):
             InvalidRequestError: the question is blank.
@@ -118,6 +120,7 @@ class AskService:
                 sampling=sampling or self._sampling,
                 answer_tokens=max_tokens or self._answer_tokens,
                 asker=Asker(client or user_id, urgent),
+                deadline=deadline,
                 trace_id=trace_id,
                 begun=begun,
             )

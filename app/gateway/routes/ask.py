@@ -39,6 +39,7 @@ async def ask(call: Call, body: Ask) -> EventStream:
         trace_id=call.trace_id,
         client=call.client,
         urgent=call.at_the_window,
+        deadline=body.deadline_s,
     )
     trace_id = call.trace_id
     return await EventStream.begin(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200_000)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Documents = Annotated[list[Identifier], Field(max_length=10_000)]
+Deadline = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class Body(BaseModel):
@@ -34,11 +35,15 @@ class Search(Body):
 
 
 class Ask(Body):
-    """A question, in a conversation or a new one, about all documents or some."""
+    """A question, in a conversation or a new one, about all documents or some.
+
+    `deadline_s`: seconds the model may take, waiting for it included.
+    """
 
     question: Question
     conversation_id: Identifier | None = None
     document_ids: Documents | None = None
+    deadline_s: Deadline | None = None
 
 
 class Rename(Body):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.gateway.routes.bodies import Documents
+from app.gateway.routes.bodies import Deadline, Documents
 
 _LONGEST_CONTENT = 2_000_000
 _MOST_BIASES = 1_024
@@ -121,7 +121,7 @@ class SamplingFields(_Tolerant):
 
 
 class ChatCompletion(SamplingFields):
-    """POST /v1/chat/completions. `document_ids` is Carrel's own: which documents to read."""
+    """POST /v1/chat/completions. `document_ids` and `deadline_s` are Carrel's own."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     messages: Annotated[list[Turn], Field(min_length=1, max_length=10_000)]
@@ -142,6 +142,7 @@ class ChatCompletion(SamplingFields):
     response_format: ResponseFormat | None = None
     json_schema: Any = None
     document_ids: Documents | None = None
+    deadline_s: Deadline | None = None
 
     @model_validator(mode="after")
     def _supported(self) -> Self:

@@ -25,7 +25,9 @@ _DONE = b"data: [DONE]\n\n"
 @router.post("/chat/completions")
 async def chat(call: Call, body: ChatCompletion) -> Response:
     """Answer a conversation. The model `carrel` answers from the documents, with sources."""
-    events = call.backend.completions.complete(call.user_id, _request(body), trace_id=call.trace_id)
+    events = call.backend.completions.complete(
+        call.user_id, _request(body, call.client), trace_id=call.trace_id
+    )
     answer = _Answer(body.model)
     if body.stream:
         return await EventStream.begin(
@@ -110,7 +112,7 @@ class _Answer:
         return unnamed({**self._head, "object": "chat.completion.chunk", **fields})
 
 
-def _request(body: ChatCompletion) -> CompletionRequest:
+def _request(body: ChatCompletion, client: str) -> CompletionRequest:
     return CompletionRequest(
         model=body.model,
         messages=tuple(
@@ -122,6 +124,8 @@ def _request(body: ChatCompletion) -> CompletionRequest:
         logprobs=body.alternatives,
         stop=body.stops,
         document_ids=None if body.document_ids is None else tuple(body.document_ids),
+        client=client,
+        deadline=body.deadline_s,
     )
 
 
