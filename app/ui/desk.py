@@ -304,7 +304,9 @@ class Foot(QWidget):
 
     def show_address(self, address: str | None) -> None:
         """None: no listener is on."""
-        self.line.set_text(f"Other tools may ask at {address}" if address else OFFLINE)
+        # Without its scheme it fits into the desk; the settings show it whole, to be copied.
+        place = address.partition("://")[2] if address else ""
+        self.line.set_text(f"Tools may ask at {place}" if place else OFFLINE)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

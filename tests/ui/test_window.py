@@ -386,6 +386,14 @@ class TestShape:
         qtbot.addWidget(made)
         assert available.contains(made.geometry())
 
+    def test_the_foot_says_where_other_tools_may_ask_and_has_room_for_it(self, qtbot, window):
+        foot = window.desk.foot
+        foot.show_address("http://127.0.0.1:11711")
+        assert foot.line.text == "Tools may ask at 127.0.0.1:11711"
+        qtbot.waitUntil(lambda: foot.line.width() >= foot.line.sizeHint().width())
+        foot.show_address(None)
+        assert foot.line.text.startswith("Offline")
+
     def test_at_twice_the_text_size_everything_still_fits(self, qtbot, window, theme):
         window.resize(1_440, 900)
         theme.set_scale(2.0)
