@@ -1,8 +1,6 @@
 """Files dragged over the window: where they may be put down is drawn over everything."""
 
-from pathlib import Path
-
-from PySide6.QtCore import QMimeData, QRectF, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
@@ -49,11 +47,3 @@ class DropOverlay(QWidget):
         line_of_text(
             painter, below, "They stay where they are; Carrel reads them.", theme.colour("ink2"), centred=True
         )
-
-
-def dropped_paths(data: QMimeData) -> list[str]:
-    """The local files and folders of a drag; what lies elsewhere is left out."""
-    paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
-    return [
-        path for path in paths if path and not path.startswith(("//", "\\\\")) and Path(path).is_absolute()
-    ]

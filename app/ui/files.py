@@ -1,13 +1,13 @@
-"""Picking files of this computer.
+"""Files of this computer that are picked, dropped or pasted.
 
-The system's own dialog where it has one. Where Qt draws it, it gets our icons: Qt's own are the
-last thing of the toolkit's look that a style sheet does not reach.
+They are picked in the system's own dialog where it has one. Where Qt draws it, it gets our icons:
+Qt's own are the last thing of the toolkit's look that a style sheet does not reach.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QFileInfo, QSize, Qt
+from PySide6.QtCore import QFileInfo, QMimeData, QSize, Qt
 from PySide6.QtGui import QAbstractFileIconProvider, QIcon
 from PySide6.QtWidgets import QFileDialog, QPushButton, QToolButton, QTreeView, QWidget
 
@@ -51,6 +51,14 @@ def choose_files(
     _dress(dialog, theme)
     dialog.open()
     return dialog
+
+
+def local_files(data: QMimeData) -> list[str]:
+    """The local files and folders of a drag or of the clipboard; what lies elsewhere is left out."""
+    paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+    return [
+        path for path in paths if path and not path.startswith(("//", "\\\\")) and Path(path).is_absolute()
+    ]
 
 
 def _dress(dialog: QFileDialog, theme: Theme) -> None:

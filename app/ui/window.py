@@ -24,8 +24,8 @@ from app.ui.desk import Desk
 from app.ui.documents.sample import Sample, SampleTrial
 from app.ui.documents.scope import ScopeMenu
 from app.ui.documents.shelf import Shelf
-from app.ui.dropping import DropOverlay, dropped_paths
-from app.ui.files import choose_files
+from app.ui.dropping import DropOverlay
+from app.ui.files import choose_files, local_files
 from app.ui.links import open_link
 from app.ui.panes import Panes
 from app.ui.places import Place
@@ -88,7 +88,8 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         desk, room, reader, bridge, shelf = self.desk, self.room, self.reader, self.bridge, self.shelf
         desk.new_asked.connect(self.new_question)
-        desk.add_asked.connect(self.choose_files)
+        for asked in (desk.add_asked, room.welcome.add_asked, room.composer.add_asked):
+            asked.connect(self.choose_files)
         desk.settings_asked.connect(self.open_settings)
         desk.fold_asked.connect(self.toggle_desk)
         desk.searched.connect(self._search)
@@ -105,11 +106,10 @@ class Window(QMainWindow):
         room.left.connect(self._put_reader_away)
         room.place_opened.connect(self._open_place)
         room.trouble.connect(self._show_trouble)
-        room.welcome.add_asked.connect(self.choose_files)
         if self.trial is not None:
             room.welcome.sample_asked.connect(self.trial.begin)
             self.trial.ready.connect(room.ask)
-        room.composer.add_asked.connect(self.choose_files)
+        room.composer.files_pasted.connect(shelf.add)
         room.composer.scope_asked.connect(self._offer_scope)
         room.talk.model_asked.connect(self.chip.choose_file)
         room.talk.link_pressed.connect(lambda address: open_link(self.theme, address, self))
@@ -357,7 +357,7 @@ class Window(QMainWindow):
         super().closeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if paths := dropped_paths(event.mimeData()):
+        if paths := local_files(event.mimeData()):
             self.overlay.begin(len(paths))
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
@@ -367,7 +367,7 @@ class Window(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self.overlay.hide()
-        if paths := dropped_paths(event.mimeData()):
+        if paths := local_files(event.mimeData()):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
             self.shelf.add(paths)

@@ -60,6 +60,13 @@ class TestDropping:
         qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 2)
         assert client.added == ["/tmp/a.pdf", "/tmp/folder with spaces"]
 
+    def test_files_copied_elsewhere_are_added_when_they_are_pasted(self, qtbot, window, client):
+        box = window.room.composer.question
+        QApplication.clipboard().setMimeData(files("/tmp/a.pdf", "/tmp/b c.pdf"))
+        box.paste()
+        qtbot.waitUntil(lambda: client.added == ["/tmp/a.pdf", "/tmp/b c.pdf"])
+        assert box.toPlainText() == ""
+
     def test_words_and_web_addresses_are_not_files(self, window, client):
         words = QMimeData()
         words.setText("/etc/passwd")

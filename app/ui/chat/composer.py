@@ -1,10 +1,11 @@
 """Where a question is typed."""
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPalette, QTextCursor, QTextOption
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.controls import Button
+from app.ui.files import local_files
 from app.ui.paint import rounded, shadow
 from app.ui.theme import Radius, Size, Space, Theme
 
@@ -22,6 +23,7 @@ class Composer(QWidget):
         scope_cleared: ask all documents again.
         scope_asked: the user wants to say which documents are asked.
         add_asked: the user wants to add files.
+        files_pasted: the paths of files that were pasted.
         recall_asked: Up was pressed in the empty box: the last question, to be asked otherwise.
     """
 
@@ -30,6 +32,7 @@ class Composer(QWidget):
     scope_cleared = Signal()
     scope_asked = Signal()
     add_asked = Signal()
+    files_pasted = Signal(list)
     recall_asked = Signal()
 
     def __init__(self, theme: Theme) -> None:
@@ -40,6 +43,7 @@ class Composer(QWidget):
         self.question = QuestionBox(theme)
         self.question.sent.connect(self._send)
         self.question.left_above.connect(self.recall_asked)
+        self.question.files_pasted.connect(self.files_pasted)
         self.question.textChanged.connect(self._changed)
         self.question.focus_changed.connect(self.update)
         self.scope = Button(theme, ALL_DOCUMENTS, kind="pill", hint="Which documents are asked")
@@ -132,10 +136,12 @@ class QuestionBox(QPlainTextEdit):
 
     Signals:
         sent: Enter was pressed.
+        files_pasted: paths; of files that were copied, the words are no question.
         left_above: Up was pressed where there is no line to go up from: in the empty box.
     """
 
     sent = Signal()
+    files_pasted = Signal(list)
     left_above = Signal()
     focus_changed = Signal()
 
@@ -182,9 +188,12 @@ class QuestionBox(QPlainTextEdit):
         super().resizeEvent(event)  # type: ignore[arg-type]
         self._fit()
 
-    def insertFromMimeData(self, source: object) -> None:
-        # Only words: a pasted picture or file means nothing to a question.
-        self.insertPlainText(source.text())  # type: ignore[attr-defined]
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        # Only words: a pasted picture means nothing to a question. Files are to be added.
+        if paths := local_files(source):
+            self.files_pasted.emit(paths)
+        else:
+            self.insertPlainText(source.text())
 
     def _fit(self) -> None:
         line = self.fontMetrics().lineSpacing()
