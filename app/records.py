@@ -126,7 +126,7 @@ class TokenLogprob(Logprob):
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Milliseconds of each hop of one question."""
+    """Milliseconds of each hop of one question; `first_token_ms` to the first words that were shown."""
 
     embed_ms: float = 0.0
     search_ms: float = 0.0
@@ -203,7 +203,8 @@ class Model:
     """A model file and how it is loaded. Sizes in bytes, `context_length` in tokens.
 
     `layers_offloaded` of `layers` run on `backend` ("CPU", "CUDA0", ...); `problem` says why it
-    is not loaded when it should be.
+    is not loaded when it should be. One that is `resting` was freed because nobody had asked for
+    long; the next question loads it again.
     """
 
     name: str
@@ -217,6 +218,7 @@ class Model:
     layers: int
     layers_offloaded: int
     problem: Problem | None = None
+    resting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

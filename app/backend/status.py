@@ -74,4 +74,4 @@ def _sqlite_version(db: sqlite_utils.Database) -> str:
 def _status(models: tuple[Model, ...]) -> Literal["ok", "starting", "degraded"]:
     if any(model.problem for model in models):
         return "degraded"
-    return "ok" if all(model.loaded for model in models) else "starting"
+    return "ok" if all(model.loaded or model.resting for model in models) else "starting"

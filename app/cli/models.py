@@ -37,7 +37,8 @@ async def _loaded(client: "Client") -> tuple[Model, ...]:
     deadline = time.monotonic() + _LOADS_WITHIN_S
     while True:
         found = await client.models()
-        if all(model.loaded or model.problem for model in found) or time.monotonic() > deadline:
+        settled = all(model.loaded or model.problem or model.resting for model in found)
+        if settled or time.monotonic() > deadline:
             return found
         await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -45,6 +46,8 @@ async def _loaded(client: "Client") -> tuple[Model, ...]:
 def _state(model: Model) -> str:
     if model.problem is not None:
         return f"not loaded: {model.problem.message}"
+    if model.resting:
+        return "resting: the next question loads it again"
     if not model.loaded:
         return "loading"
     return (

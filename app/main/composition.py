@@ -104,6 +104,7 @@ class Composition:
             ),
             breadcrumb=Breadcrumb(self._profile.breadcrumb),
             states=self._profile.states if self._settings.flag("keep_read") else None,
+            rests_after=self._settings.number("rest_after") * 60.0 or None,
             fallback_chat=None if self._model else bundled.chat.path,
             on_change=self._changed,
             on_notice=self._noticed,

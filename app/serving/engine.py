@@ -42,6 +42,8 @@ class Engine:
         sha256: str | None = None,
         name: str | None = None,
         at_work: Callable[[bool], None] | None = None,
+        rests_after: float | None = None,
+        on_rest: Callable[[], None] | None = None,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -55,6 +57,8 @@ class Engine:
             sha256: of the file, if known; else `load` reads it once more to compute it.
             name: for people; else the file's name.
             at_work: told on the engine's thread when there is work and when none is left.
+            rests_after: seconds without a request after which it closes by itself; None: never.
+            on_rest: called on the engine's thread when it has done so.
         """
         self.path = path
         self._name = name or path.stem
@@ -63,6 +67,7 @@ class Engine:
         self._states = states
         self._sha256 = sha256
         self._at_work = at_work or (lambda _busy: None)
+        self._rests_after, self._on_rest = rests_after, on_rest or (lambda: None)
         self._inbox = Inbox(queue_limit)
         self._parts: chat_model.ChatModel | None = None
         self._record: Model | None = None
@@ -85,13 +90,13 @@ class Engine:
         )
         try:
             record = self._describe(parts)
-            self._inbox.open(parts.stop)
+            self._inbox.open(parts.stop, self._rests_after)
         except BaseException:
             parts.free()
             raise
         self._parts, self._record = parts, record
         self._loop = Loop(parts, self._inbox, self._store(parts, record), self._at_work)
-        self._thread = threading.Thread(target=self._loop.run, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="engine", daemon=True)
         # A daemon that is still inside native code when the interpreter goes would crash it.
         atexit.register(self.close)
         self._thread.start()
@@ -216,9 +221,18 @@ class Engine:
         """How many have not ended."""
         return self._inbox.live
 
-    def forget(self) -> None:
-        """Forget what was read for answers that have ended, in memory and on disk."""
-        self._inbox.forget()
+    @property
+    def rests(self) -> bool:
+        """Whether it has closed by itself because nobody had asked for long."""
+        return self._inbox.rests
+
+    def touch(self) -> bool:
+        """Somebody is about to ask: do not rest now. False: it is closed, by itself or by somebody."""
+        return self._inbox.touch()
+
+    def forget(self) -> bool:
+        """Forget what was read for answers that have ended, in memory and on disk. False: it is closed."""
+        return self._inbox.forget()
 
     def retire(self, grace: float = 5.0) -> None:
         """Close by itself once nothing has been asked for `grace` seconds and all answers ended."""
@@ -263,6 +277,11 @@ class Engine:
             layers=parts.native.layers,
             layers_offloaded=parts.offload.layers,
         )
+
+    def _run(self, loop: Loop) -> None:
+        loop.run()
+        if self._inbox.rests:
+            self._on_rest()
 
     def _store(self, parts: chat_model.ChatModel, record: Model) -> StateStore | None:
         if self._states is None:

@@ -16,6 +16,9 @@ from app.serving.stop_flag import StopFlag
 
 Request = Sequence | Scoring
 
+RETIRED = "The model was changed meanwhile; ask again."
+RESTING = "The model was freed because nobody had asked for long; ask again."
+
 
 class Inbox:
     """Thread-safe; the methods of the second half are for the engine's thread alone."""
@@ -30,6 +33,8 @@ class Inbox:
         self._stop: StopFlag | None = None
         self._closed: str | None = None  # why no more requests are taken
         self._retires_at: float | None = None  # on the monotonic clock
+        self._rests_after: float | None = None  # seconds without a request
+        self._touched = time.monotonic()
         self._forgets = False
 
     @property
@@ -43,8 +48,17 @@ class Inbox:
         """Why no more requests are taken; None while they are."""
         return self._closed
 
-    def open(self, stop: StopFlag) -> None:
-        """The engine is ready; `stop` stops the step at hand.
+    @property
+    def rests(self) -> bool:
+        """Whether it was closed because nobody had asked for long."""
+        return self._closed == RESTING
+
+    def open(self, stop: StopFlag, rests_after: float | None = None) -> None:
+        """The engine is ready.
+
+        Args:
+            stop: stops the step at hand.
+            rests_after: seconds without a request after which it closes; None: never.
 
         Raises:
             ModelError: it was closed meanwhile, or is open already.
@@ -53,6 +67,14 @@ class Inbox:
             if self._closed or self._stop:
                 raise ModelError(self._closed or "The model is loaded already.")
             self._stop = stop
+            self._rests_after = rests_after
+            self._touched = time.monotonic()
+
+    def touch(self) -> bool:
+        """Somebody is about to ask: do not rest now. False: it is closed."""
+        with self._changed:
+            self._touched = time.monotonic()
+            return self._closed is None
 
     def put(self, request: Request) -> None:
         """Ask.
@@ -65,6 +87,7 @@ class Inbox:
             self._check(urgent=request.urgent)
             self._live.add(request)
             self._new.append(request)
+            self._touched = time.monotonic()
             if self._retires_at is not None:
                 self._retires_at = max(self._retires_at, time.monotonic() + 1.0)
             self._changed.notify()
@@ -83,11 +106,12 @@ class Inbox:
                 self._stop.set()
             self._changed.notify()
 
-    def forget(self) -> None:
-        """Ask the engine to forget what it remembers of requests that have ended."""
+    def forget(self) -> bool:
+        """Ask the engine to forget what it remembers of requests that have ended. False: it is closed."""
         with self._changed:
             self._forgets = True
             self._changed.notify()
+            return self._closed is None
 
     def retire(self, grace: float) -> None:
         """Close once nothing has been asked for `grace` seconds and everything has ended."""
@@ -122,13 +146,17 @@ class Inbox:
         until = None if patience is None else time.monotonic() + patience
         with self._changed:
             while idle and not (self._closed or self._new or self._forgets):
-                ends = [moment for moment in (until, self._retires_at) if moment is not None]
-                left = min(ends) - time.monotonic() if ends else None
-                if left is not None and left <= 0:
-                    if self._retires_at is not None and time.monotonic() >= self._retires_at:
-                        self._closed = "The model was changed meanwhile; ask again."
-                    break
-                self._changed.wait(left)
+                rests_at = None if self._rests_after is None else self._touched + self._rests_after
+                ends = [moment for moment in (until, self._retires_at, rests_at) if moment is not None]
+                now = time.monotonic()
+                if not ends or min(ends) > now:
+                    self._changed.wait(min(ends) - now if ends else None)
+                    continue
+                if self._retires_at is not None and self._retires_at <= now:
+                    self._closed = RETIRED
+                elif rests_at is not None and rests_at <= now:
+                    self._closed = RESTING
+                break
             taken = tuple(self._new)
             self._new.clear()
             return taken
@@ -158,6 +186,7 @@ class Inbox:
         """The request has ended."""
         with self._changed:
             self._live.discard(request)
+            self._touched = time.monotonic()
 
     def live_requests(self) -> tuple[Request, ...]:
         with self._changed:

@@ -329,6 +329,8 @@ class Loop:
     def _shut_down(self) -> None:
         self._inbox.close(CLOSED)
         self._end_all(None)
+        if self._inbox.take_wish_to_forget():
+            self._forget()
         if self._states is not None:
             while (slot := self._unsaved()) is not None:
                 self._keep(slot)

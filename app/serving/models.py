@@ -41,6 +41,7 @@ class Models:
         admission: "Admission",
         breadcrumb: Breadcrumb,
         states: Path | None = None,
+        rests_after: float | None = None,
         fallback_chat: Path | None,
         on_change: Callable[[Model], None],
         on_notice: Callable[[Problem], None],
@@ -53,6 +54,8 @@ class Models:
             admission: asked before a file is loaded; closed with this.
             breadcrumb: told which models are at work; closed with this.
             states: as for `Engine`.
+            rests_after: seconds without a question after which the chat model is freed; the next
+                question loads it again. None: never.
             fallback_chat: the bundled file, used when `chat` cannot be loaded at the start. None
                 where the user asked for `chat` just now: then it must work.
             on_change: called with each model that was loaded, unloaded or failed; on any thread.
@@ -60,7 +63,7 @@ class Models:
         """
         self._context_length, self._gpu_layers, self._threads = context_length, gpu_layers, threads
         self._admission, self._breadcrumb = admission, breadcrumb
-        self._states = states
+        self._states, self._rests_after = states, rests_after
         self._chat_path, self._embedding_path = chat, embedding
         self._fallback_chat = fallback_chat
         self._asked = fallback_chat is None
@@ -78,7 +81,6 @@ class Models:
         self._open: list[Engine | Embedder] = []
         self._threads_loading: list[threading.Thread] = []
         self._closed = False
-        self._forgets = False  # something was deleted while there was no engine to be told
 
     def start(self) -> None:
         """Begin to load both models, each on a thread of its own. Returns at once.
@@ -104,7 +106,12 @@ class Models:
         Raises:
             ModelError: it could not be loaded (the message says why), or Carrel is closing.
         """
-        return await _wait(self._chat)
+        while True:
+            waiting = self._chat
+            engine = await _wait(waiting)
+            if engine.touch() or not engine.rests:
+                return engine
+            self._load_again(waiting, engine.path)
 
     async def embedder(self) -> "Embedder":
         """The embedder; waits while it is being loaded.
@@ -135,10 +142,11 @@ class Models:
         """Forget what was read for answers: in memory, and on disk for every model."""
 
         def tell(chat: "Future[Engine]") -> None:
-            if chat.exception() is None:
-                chat.result().forget()
-            else:
-                self._forgets = True
+            told = chat.exception() is None and chat.result().forget()
+            if not told and self._states is not None:
+                from app.serving import states  # noqa: PLC0415 - numpy comes in on threads that load
+
+                states.clear(self._states)
 
         with self._lock:
             chat = self._chat
@@ -186,6 +194,45 @@ class Models:
             if waiting is self._chat:  # else another was chosen meanwhile
                 self._changed(engine.model)
             waiting.set_result(engine)
+
+    def _load_again(self, before: "Future[Engine]", path: Path) -> None:
+        """Begin to load the model that rests, unless somebody else has."""
+        with self._lock:
+            if self._closed:
+                raise ModelError(_CLOSED)
+            if self._chat is not before:
+                return
+            waiting: Future[Engine] = Future()
+            self._chat = waiting
+            loading = threading.Thread(
+                target=self._load_rested, args=(path, before, waiting), name="load-chat"
+            )
+            self._threads_loading.append(loading)
+        loading.start()
+
+    def _load_rested(self, path: Path, before: "Future[Engine]", waiting: "Future[Engine]") -> None:
+        self._changed(self._unloaded(path, "chat"))
+        try:
+            engine = self._open_engine(path, asked=False)
+        except Exception as error:
+            if not isinstance(error, AppError):
+                _log.exception("The chat model could not be loaded again.")
+                error = ModelError("The chat model could not be loaded again.")
+            with self._lock:
+                if self._chat is waiting:
+                    self._chat = before  # the next question tries once more
+            self._failed("chat", path, error, waiting)
+            return
+        if waiting is self._chat:  # else another was chosen meanwhile
+            self._changed(engine.model)
+        waiting.set_result(engine)
+
+    def _rested(self, engine: "Engine") -> None:
+        with self._lock:
+            self._open = [model for model in self._open if model is not engine]
+            chat = self._chat
+        if chat.done() and chat.exception() is None and chat.result() is engine:
+            self._changed(dataclasses.replace(self._unloaded(engine.path, "chat"), resting=True))
 
     def _load_embedder(self) -> None:
         from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
@@ -244,11 +291,11 @@ class Models:
             sha256=admitted.sha256,
             name=name,
             at_work=self._breadcrumb.mark(path, name, "answering", admitted.device).show,
+            rests_after=self._rests_after,
+            on_rest=lambda: self._rested(engine),
         )
         with self._breadcrumb.mark(path, name, "loading", admitted.device):
             engine.load()
-        if self._forgets:
-            engine.forget()
         self._keep(engine)
         for notice in (admitted.notice, engine.notice):
             if notice is not None:

@@ -112,9 +112,7 @@ class StateStore:
         self.flush()
         with self._lock:
             self._saved.clear()
-        for path in self._folder.glob("*"):
-            with suppress(OSError):
-                path.unlink()
+        clear(self._folder)
 
     def flush(self) -> None:
         """Wait until all that was saved is written."""
@@ -187,6 +185,13 @@ class StateStore:
                 break
             self.drop(Saved(path, ()))
             total -= size
+
+
+def clear(folder: Path) -> None:
+    """Remove every state in `folder`. For where no store is open on it."""
+    for path in folder.glob("*"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def _read_tokens(path: Path) -> tuple[str, tuple[int, ...]]:

@@ -19,8 +19,9 @@ pytestmark = pytest.mark.model
 class Desk:
     """Models under test, and what they reported. Several in a row are the runs of one profile."""
 
-    def __init__(self, tmp_path, models, *, chat=None, embedding=None, fallback=True):
+    def __init__(self, tmp_path, models, *, chat=None, embedding=None, fallback=True, rests_after=None):
         self.changes = []
+        self.rested = threading.Event()
         self.notices = []
         self.breadcrumb = tmp_path / "at_work.json"
         self.models = Models(
@@ -38,10 +39,16 @@ class Desk:
             ),
             breadcrumb=Breadcrumb(self.breadcrumb),
             states=tmp_path / "states",
+            rests_after=rests_after,
             fallback_chat=models.chat.path if fallback else None,
-            on_change=self.changes.append,
+            on_change=self._changed,
             on_notice=self.notices.append,
         )
+
+    def _changed(self, model):
+        self.changes.append(model)
+        if model.resting:
+            self.rested.set()
 
 
 @pytest.fixture
@@ -113,6 +120,48 @@ def test_what_must_be_forgotten_is_in_no_memory_and_on_no_disk(desk, tmp_path):
     here.models.forget()  # before there is a model to be told
     here.models.start()
     assert read_again(asyncio.run(here.models.chat())) == 0
+
+
+def test_a_model_nobody_asks_for_is_freed_and_loaded_again_by_the_next_question(desk, tmp_path):
+    here = desk(rests_after=0.1)
+    here.models.start()
+    first = asyncio.run(here.models.chat())
+    read_again(first)
+    assert here.rested.wait(30)
+    resting, _ = here.models.describe()
+    assert (resting.loaded, resting.resting, resting.problem) == (False, True, None)
+
+    again = asyncio.run(here.models.chat())
+
+    assert again is not first
+    assert read_again(again) > 300  # it came back from disk
+    assert [(change.loaded, change.resting) for change in here.changes if change.kind == "chat"][:4] == [
+        (True, False),
+        (False, True),
+        (False, False),
+        (True, False),
+    ]
+    here.rested.clear()
+    assert here.rested.wait(30)
+    here.models.forget()
+    assert not any((tmp_path / "states").iterdir())
+
+
+def test_a_model_that_cannot_be_loaded_again_is_tried_again(desk, models, tmp_path):
+    file = tmp_path / "mine.gguf"
+    file.write_bytes(models.chat.path.read_bytes())
+    here = desk(chat=file, rests_after=0.1)
+    here.models.start()
+    asyncio.run(here.models.chat())
+    assert here.rested.wait(60)
+    away = file.rename(tmp_path / "away.gguf")
+
+    with pytest.raises(ModelError):
+        asyncio.run(here.models.chat())
+    assert here.models.describe()[0].problem is not None
+    away.rename(file)
+
+    assert asyncio.run(here.models.chat()).model.path == str(file)
 
 
 def test_models_that_cannot_be_loaded_say_why_to_everyone_who_asks(desk, tmp_path):

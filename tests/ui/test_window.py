@@ -315,6 +315,7 @@ class TestModels:
             ({"backend": "CUDA0", "layers_offloaded": 30}, "SmolLM2 135M Instruct · GPU"),
             ({"backend": "CUDA0", "layers_offloaded": 12}, "SmolLM2 135M Instruct · 12 of 30 layers on GPU"),
             ({"loaded": False}, "Loading SmolLM2 135M Instruct…"),
+            ({"loaded": False, "resting": True}, "SmolLM2 135M Instruct · resting"),
             ({"loaded": False, "problem": Problem("model_unavailable", "No memory.")}, "No model"),
         ],
     )

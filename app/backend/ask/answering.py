@@ -214,7 +214,7 @@ class Answering:
 
 
 def _timings(asked: Asked, brief: Brief, writing: Writing | None) -> Timings:
-    first = writing.first_token if writing else None
+    first = writing.first_shown if writing else None
     return Timings(
         embed_ms=brief.embed_ms,
         search_ms=brief.search_ms,

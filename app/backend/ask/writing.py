@@ -35,6 +35,7 @@ class Writing:
         raw: what the model wrote so far.
         citations: the checks of `text`, in order.
         first_token: `time.perf_counter()` of the first piece, None before it.
+        first_shown: likewise of the first text that was shown.
         end: the engine's end, None while it writes or when it was cut off.
     """
 
@@ -43,6 +44,7 @@ class Writing:
         self.raw = ""
         self.citations: list[Citation] = []
         self.first_token: float | None = None
+        self.first_shown: float | None = None
         self.tokens = 0
         self.end: End | None = None
         self.stopped = False
@@ -134,6 +136,8 @@ class Writing:
     def _events(self, text: str, citations: tuple[Citation, ...]) -> list[Delta | Checked]:
         events: list[Delta | Checked] = []
         if text:
+            if self.first_shown is None:
+                self.first_shown = time.perf_counter()
             self.text += text
             events.append(Delta(text))
         if citations:

@@ -99,6 +99,10 @@ class ModelChip(Button):
             self.set_icon("triangle-alert")
             self.setText("No model")
             self.setToolTip(chat.problem.message)
+        elif chat.resting:
+            self.set_icon(None)
+            self.setText(f"{chat.name} · resting")
+            self.setToolTip("Nobody has asked for a while: the next question loads it again")
         elif not chat.loaded:
             self.set_icon(None)
             self.setText(f"Loading {chat.name}…")
@@ -127,6 +131,8 @@ def placement(model: Model) -> str:
 def _details(model: Model) -> str:
     if model.problem is not None:
         return model.problem.message
+    if model.resting:
+        return "resting; the next question loads it again"
     if not model.loaded:
         return "loading"
     where = placement(model)
