@@ -148,7 +148,8 @@ class _Parser:
             self._rules.define(rule, [item])
             item = [rule]
         optional = 0 if most is None else most - least
-        self._rules.grow(least + 4 * optional)  # before the memory is taken
+        # Counted before memory is taken for them; each optional one is a rule and counts itself.
+        self._rules.grow(least)
         symbols = item * least
         if most is None:
             rest = self._rules.add(name)

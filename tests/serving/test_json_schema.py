@@ -163,6 +163,14 @@ def test_what_cannot_be_expressed_is_refused_by_name(schema, said):
     assert said in refused.value.message
 
 
+def test_several_long_bounded_strings_fit():
+    lengths = range(4_000, 4_005)
+    schema = {"properties": {f"p{most}": {"type": "string", "maxLength": most} for most in lengths}}
+
+    assert allows(schema, f'{{"p4000": "{"x" * 4_000}"}}')
+    assert not allows(schema, f'{{"p4000": "{"x" * 4_001}"}}')
+
+
 def test_a_schema_nested_without_end_is_refused():
     deep = {}
     for _ in range(5_000):
