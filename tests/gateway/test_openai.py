@@ -164,13 +164,14 @@ def test_the_options_of_llama_server_reach_the_model_by_its_names(open_site):
 
 
 @pytest.mark.parametrize(
-    ("given", "biases", "banned"),
+    ("given", "sampling"),
     [
-        ({"5": 1.5, "7": -100}, ((5, 1.5), (7, -100.0)), ()),
-        ([[5, 1.5], [7, False]], ((5, 1.5),), (7,)),
+        ({"5": 1.5, "7": -100, "9": 0}, {"logit_bias": ((5, 1.5), (7, -100.0), (9, 0.0))}),
+        ([[5, 1.5], [7, False]], {"logit_bias": ((5, 1.5),), "banned": (7,)}),
+        ({}, {}),
     ],
 )
-def test_biases_are_taken_in_both_shapes(open_site, given, biases, banned):
+def test_biases_are_taken_in_both_shapes(open_site, given, sampling):
     scripted = Scripted(*WHOLE)
 
     answer = open_site(completions=scripted).tcp.post(
@@ -178,13 +179,13 @@ def test_biases_are_taken_in_both_shapes(open_site, given, biases, banned):
     )
 
     assert answer.status_code == 200
-    assert scripted.request.sampling == {"logit_bias": biases, "banned": banned}
+    assert scripted.request.sampling == sampling
 
 
 @pytest.mark.parametrize(
     ("options", "schema"),
     [
-        ({"response_format": {"type": "text"}}, None),
+        ({"response_format": {"type": "text"}, "grammar": "", "json_schema": None}, None),
         ({"response_format": {"type": "json_object"}}, {"type": "object"}),
         ({"response_format": {"type": "json_object", "schema": {"type": "array"}}}, {"type": "array"}),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}}, {}),
@@ -274,6 +275,7 @@ def test_what_is_not_said_is_left_to_the_settings(open_site):
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"logit_bias": {"x": 1}}, "logit_bias"),
+        ({"logit_bias": {"5": True}}, "logit_bias"),
         ({"temperature": 3}, "temperature"),
         ({"top_p": 0}, "top_p"),
         ({"max_tokens": 0}, "max_tokens"),

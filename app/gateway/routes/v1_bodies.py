@@ -5,14 +5,22 @@ What would change the answer and is not supported is refused by name rather than
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StringConstraints,
+    model_validator,
+)
 
 from app.gateway.routes.bodies import Deadline, Documents
 
 _LONGEST_CONTENT = 2_000_000
 _MOST_BIASES = 1_024
 
-Bias = Literal[False] | float
+Bias = StrictBool | StrictFloat  # strict: 0 is a number here, and not false
 Text = Annotated[str, StringConstraints(max_length=_LONGEST_CONTENT)]
 
 
@@ -106,18 +114,29 @@ class SamplingFields(_Tolerant):
         | Annotated[list[tuple[int, Bias]], Field(max_length=_MOST_BIASES)]
         | None
     ) = None
-    grammar: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_CONTENT)] | None = None
+    grammar: Text | None = None  # empty where a tool sends all its fields: none
+
+    @model_validator(mode="after")
+    def _biased(self) -> Self:
+        if any(bias is True for _, bias in self._biases):
+            raise ValueError("logit_bias: a bias is a number, or false for a token that must not come")
+        return self
 
     @property
     def sampling(self) -> dict[str, Any]:
         """What was said, by the engine's names. A bias of `false` (llama-server's) bans the token."""
         given = {name: getattr(self, name) for name in SamplingFields.model_fields}
-        biases = given.pop("logit_bias") or {}
-        pairs = list(biases.items() if isinstance(biases, dict) else biases)
-        if pairs:
-            given["logit_bias"] = tuple((token, bias) for token, bias in pairs if bias is not False)
-            given["banned"] = tuple(token for token, bias in pairs if bias is False)
+        given["grammar"] = self.grammar or None
+        given["logit_bias"] = (
+            tuple((token, bias) for token, bias in self._biases if bias is not False) or None
+        )
+        given["banned"] = tuple(token for token, bias in self._biases if bias is False) or None
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def _biases(self) -> list[tuple[int, bool | float]]:
+        given = self.logit_bias or {}
+        return list(given.items() if isinstance(given, dict) else given)
 
 
 class ChatCompletion(SamplingFields):
@@ -153,7 +172,7 @@ class ChatCompletion(SamplingFields):
         if self.top_logprobs is not None and not self.logprobs:
             raise ValueError("top_logprobs: only together with logprobs")
         formed = self.response_format is not None and self.response_format.schema_of_answer is not None
-        if formed + (self.json_schema is not None) + (self.grammar is not None) > 1:
+        if formed + (self.json_schema is not None) + bool(self.grammar) > 1:
             raise ValueError("response_format: only one of response_format, json_schema and grammar")
         if not any(turn.role == "user" for turn in self.messages):
             raise ValueError("messages: a message of the user is needed")
