@@ -131,8 +131,10 @@ def _try_chat(path: Path, wanted: Wanted) -> None:
 async def _answer(engine: Engine) -> None:
     """One token after one: a large model needs the time that a whole question takes for nothing new."""
     prompt = engine.encode([ChatMessage("user", "What is this?")])
-    async for _ in engine.generate(Generation(Prompt("", prompt.tokens[-1:]), max_tokens=1)):
+    last = Prompt("", prompt.tokens[-1:])
+    async for _ in engine.generate(Generation(last, max_tokens=1)):
         pass
+    await engine.score(last, ("a", "b"))
 
 
 def _try_embedding(path: Path) -> None:

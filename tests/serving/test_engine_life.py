@@ -241,13 +241,14 @@ def test_the_process_ends_with_code_0_while_an_answer_is_being_written(models, e
 def test_who_listens_is_told_when_the_engine_has_work_and_when_it_has_none_left(new_engine):
     told = []
     engine = new_engine(at_work=told.append)
-    assert told == []
+    assert True not in told
 
     end = asyncio.run(outcome(engine, generation(engine, PARIS, 6)))
     engine.close()
 
     assert isinstance(end, End)
-    assert [busy for busy, _ in itertools.groupby(told)] == [True, False]
+    assert [busy for busy, _ in itertools.groupby(told)][-2:] == [True, False]
+    assert sum(busy for busy, _ in itertools.groupby(told)) == 1
 
 
 def test_an_engine_closed_in_the_middle_of_an_answer_has_no_work_left(new_engine):
@@ -261,4 +262,5 @@ def test_an_engine_closed_in_the_middle_of_an_answer_has_no_work_left(new_engine
         return [item async for item in answer][-1]
 
     assert asyncio.run(close_meanwhile()).reason == "cancelled"
-    assert [busy for busy, _ in itertools.groupby(told)] == [True, False]
+    assert [busy for busy, _ in itertools.groupby(told)][-2:] == [True, False]
+    assert sum(busy for busy, _ in itertools.groupby(told)) == 1
