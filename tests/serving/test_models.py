@@ -323,7 +323,7 @@ def test_the_breadcrumb_lies_there_while_a_model_answers_and_is_gone_after_it(de
 
     async def ask():
         prompt = engine.encode([ChatMessage("user", "Tell me a story.")])
-        answer = engine.generate(Generation(prompt, 20))
+        answer = engine.generate(Generation(prompt, 8))
         await anext(answer)
         meanwhile = here.breadcrumb.read_text()
         assert [item async for item in answer]
