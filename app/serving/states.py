@@ -28,10 +28,11 @@ _log = logging.getLogger(__name__)
 LIMIT = 2 << 30
 """Bytes that the folder may hold."""
 
-_MAGIC = b"CARREL-KV-1\n"
+_MAGIC = b"CARREL-KV-2\n"
 _LONGEST_HEADER = 4_096  # bytes
 _STALE = 30 * 24 * 3600.0  # seconds without use after which a file goes
 _SUFFIX = ".kv"
+_UNREADABLE = (OSError, ValueError, KeyError, RecursionError)  # what reading a damaged file raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,9 @@ class StateStore:
             raw = saved.path.read_bytes()
             header, begin = _header(raw[: _LONGEST_HEADER + len(_MAGIC)])
             body = memoryview(raw)[begin:]
-            whole = hashlib.sha256(body).hexdigest() == header["sha256"]
+            whole = _digest(self._key, len(saved.tokens), body) == header["sha256"]
             os.utime(saved.path)
-        except (OSError, ValueError, KeyError) as error:
+        except _UNREADABLE as error:
             _log.warning("a saved state cannot be read: %s", error)
             whole = False
         if whole:
@@ -95,7 +96,11 @@ class StateStore:
 
     def save(self, tokens: Sequence[int], state: bytes) -> None:
         """Keep `state`, which is of `tokens`. Returns at once; a failure costs only the time saved."""
-        task = self._writer.submit(self._write, tuple(tokens), state)
+        try:
+            task = self._writer.submit(self._write, tuple(tokens), state)
+        except RuntimeError:  # the interpreter is going, its pools take nothing any more
+            self._write(tuple(tokens), state)
+            return
         with self._lock:
             self._writing.add(task)
         task.add_done_callback(self._written)
@@ -131,7 +136,7 @@ class StateStore:
 
     def _write(self, tokens: tuple[int, ...], state: bytes) -> None:
         body = np.asarray(tokens, "<u4").tobytes() + state
-        digest = hashlib.sha256(body).hexdigest()
+        digest = _digest(self._key, len(tokens), body)
         header = {"key": self._key, "tokens": len(tokens), "sha256": digest}
         path = self._folder / f"{digest[:32]}{_SUFFIX}"
         try:
@@ -164,7 +169,7 @@ class StateStore:
             try:
                 stale = path.suffix != _SUFFIX or time.time() - path.stat().st_mtime > _STALE
                 found = None if stale else _read_tokens(path)
-            except (OSError, ValueError, KeyError):
+            except _UNREADABLE:
                 stale, found = True, None
             if stale:
                 with suppress(OSError):
@@ -194,19 +199,27 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
+def _digest(key: str, tokens: int, body: bytes | memoryview) -> str:
+    """The checksum of a file: of its body and of what its header says about that."""
+    digest = hashlib.sha256(json.dumps([key, tokens]).encode())
+    digest.update(body)
+    return digest.hexdigest()
+
+
 def _read_tokens(path: Path) -> tuple[str, tuple[int, ...]]:
     """The key of a file, and its tokens.
 
     Raises:
-        OSError, ValueError, KeyError: it cannot be read, or is damaged.
+        OSError, ValueError, KeyError, RecursionError: it cannot be read, or is damaged.
     """
     with path.open("rb") as file:
         header, begin = _header(file.read(_LONGEST_HEADER + len(_MAGIC)))
         count = int(str(header["tokens"]))
+        # Looked at before it is read: a damaged count may ask for more memory than there is.
+        if not 0 < 4 * count <= path.stat().st_size - begin:
+            raise ValueError("it is cut short")
         file.seek(begin)
         tokens = np.frombuffer(file.read(4 * count), "<u4")
-    if len(tokens) != count:
-        raise ValueError("it is cut short")
     return str(header["key"]), tuple(tokens.tolist())
 
 

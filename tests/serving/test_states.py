@@ -1,5 +1,6 @@
 """Saved states as files: found again, bounded, and never trusted when damaged."""
 
+import json
 import os
 import time
 
@@ -86,13 +87,33 @@ def test_a_damaged_file_is_as_good_as_none(open_store, tmp_path, damage):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("count", [2, 4, 5, 10**13, -1, "x"])
+def test_a_file_that_says_it_has_other_tokens_than_it_has_is_as_good_as_none(open_store, tmp_path, count):
+    saved(open_store(), [1, 2, 3], b"x" * 100)
+    (path,) = (tmp_path / "states").iterdir()
+    path.write_bytes(path.read_bytes().replace(b'"tokens": 3', b'"tokens": ' + json.dumps(count).encode()))
+
+    store = open_store()
+    found = store.find([1, 2, 3])
+
+    assert found is None or store.load(found) is None
+    assert store.find([1, 2, 3]) is None
+    assert not path.exists()
+
+
 def test_what_was_half_written_or_is_foreign_or_old_is_swept(open_store, tmp_path):
     store = open_store()
     saved(store, [1])
     (path,) = (tmp_path / "states").iterdir()
     long_ago = time.time() - 40 * 24 * 3600
     os.utime(path, (long_ago, long_ago))
-    for name, content in (("saving-x", b"half"), ("x.kv", b"CARREL-KV-1\n{}\n"), ("y.kv", os.urandom(99))):
+    foreign = {
+        "saving-x": b"half",
+        "x.kv": b"CARREL-KV-2\n{}\n",
+        "y.kv": os.urandom(99),
+        "z.kv": b"CARREL-KV-2\n" + b"[" * 4_000 + b"\n",
+    }
+    for name, content in foreign.items():
         (tmp_path / "states" / name).write_bytes(content)
 
     assert open_store().find([1]) is None
