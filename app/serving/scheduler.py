@@ -6,7 +6,8 @@ in chunks. Sequences join and leave between any two steps.
 
 Fair means: urgent questions (a person waits for them at this window) go before all others, and take
 the place of one of those if there is no other. Among the rest, the client that was served the
-fewest tokens is next, whoever asks more often. Of the prompts that are being read, the oldest gets
+fewest tokens is next, whoever asks more often; who is new begins where an equal share of all that
+was served since would be, so that a stream of new clients keeps nobody waiting for ever. Of the prompts that are being read, the oldest gets
 half of each chunk and the shortest the other half: no prompt waits for ever, and no short one for
 long.
 """
@@ -60,7 +61,8 @@ class Scheduler:
         self._running: list[Sequence] = []
         self._arrivals = itertools.count()
         self._arrived: dict[Sequence, int] = {}
-        self._served: dict[str, int] = {}  # tokens computed for each client that is here
+        self._served: dict[str, float] = {}  # tokens computed for each client that is here
+        self._share = 0.0  # tokens that each client would have been served, were all served alike
 
     @property
     def idle(self) -> bool:
@@ -78,8 +80,8 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         self._arrived[sequence] = next(self._arrivals)
-        # Who is new is as far as the least served: neither ahead for having been away, nor behind.
-        self._served.setdefault(sequence.client, min(self._served.values(), default=0))
+        # Neither ahead for having been away, nor behind; and behind all who are owed something.
+        self._served.setdefault(sequence.client, self._share)
         self._waiting.append(sequence)
 
     def drop_cancelled(self) -> tuple[Sequence, ...]:
@@ -145,12 +147,13 @@ class Scheduler:
     def commit(self, plan: Plan) -> None:
         """The step was computed: its tokens are in memory now."""
         for row, sequence in zip(plan.rows, plan.sequences, strict=True):
+            self._share += len(row.tokens) / max(1, len(self._served))
             if sequence.slot is not None:
                 sequence.slot.tokens.extend(row.tokens)
             if sequence.client in self._served:
                 self._served[sequence.client] += len(row.tokens)
 
-    def _turn(self, sequence: Sequence) -> tuple[bool, int, int]:
+    def _turn(self, sequence: Sequence) -> tuple[bool, float, int]:
         """Sorts those who wait: the smallest is next."""
         return (not sequence.urgent, self._served[sequence.client], self._arrived[sequence])
 

@@ -139,6 +139,23 @@ def test_the_client_that_was_served_least_is_next_however_often_another_asks():
     assert modest in (*second.sequences, *third.sequences)
 
 
+def test_a_stream_of_new_clients_keeps_nobody_waiting_for_ever():
+    scheduler = Watched(KvCache(1_000), batch=100)
+    served_before = sequence(range(80), max_tokens=1, client="regular")
+    waits = sequence(range(100, 120), max_tokens=1, client="regular")
+    scheduler.add(served_before)
+    scheduler.add(waits)
+
+    for number in range(1_000):
+        while len(scheduler.sequences) < 8:
+            scheduler.add(sequence([1, 2], max_tokens=1, client=str(len(scheduler._arrived) + 8 * number)))
+        step(scheduler)
+        if waits.ended:
+            break
+
+    assert waits.ended
+
+
 def test_an_urgent_question_goes_before_those_who_wait_longer():
     scheduler = Watched(KvCache(100), batch=50)
     for _ in range(3):
