@@ -1,7 +1,7 @@
 """Our side: the engine in this process, and a whole Carrel that is asked over HTTP."""
 
 import contextlib
-import inspect
+import functools
 import json
 import os
 import subprocess
@@ -16,24 +16,21 @@ from pathlib import Path
 import processes
 import wire
 from answers import Answer
-from endless import never_end
 from places import CACHE, ROOT
 
 from app.serving.engine import Engine
-from app.serving.generation import End, Generation, Prompt
+from app.serving.generation import End, Generation, Prompt, Sampling
 
 _POSITIONS = 2_560  # of one answer and its prompt; as the peer's
 _LISTENING_WITHIN_S = 120
 
 
 @contextlib.contextmanager
-def engine(model: Path, *, threads: int, slots: int, folder: Path | None = None) -> Iterator[Engine]:
-    """A loaded engine whose answers never end by themselves.
-
-    An Engine that knows no `slots` answers one after the other.
-    """
-    never_end()
-    opened = Engine(model, **arguments(threads=threads, slots=slots, folder=folder))
+def engine(model: Path, *, threads: int, slots: int, states: Path | None = None) -> Iterator[Engine]:
+    """A loaded engine. `states`: the folder in which it keeps what it has read, if any."""
+    opened = Engine(
+        model, context_length=_POSITIONS, gpu_layers=0, threads=threads, slots=slots, states=states
+    )
     load(opened)
     try:
         yield opened
@@ -41,7 +38,7 @@ def engine(model: Path, *, threads: int, slots: int, folder: Path | None = None)
         opened.close()
 
 
-def load(engine: Engine) -> None:
+def load(opened: Engine) -> None:
     """Load as the program does: on a thread that ends.
 
     It matters: loading computes one token, so OpenMP keeps a worker for that thread as long as it
@@ -49,36 +46,31 @@ def load(engine: Engine) -> None:
     instead of spinning), which is slower on a quiet machine and much faster on a busy one.
     """
     with ThreadPoolExecutor(1) as loading:
-        loading.submit(engine.load).result()
+        loading.submit(opened.load).result()
 
 
-def arguments(*, threads: int, slots: int, folder: Path | None = None) -> dict[str, object]:
-    """What to make an Engine with, as far as it knows these things already."""
-    known: dict[str, object] = {"context_length": _POSITIONS, "gpu_layers": 0, "threads": threads}
-    if takes("slots"):
-        known["slots"] = slots
-    if folder is not None and (name := folder_argument()):
-        known[name] = folder
-    return known
+@functools.cache  # the vocabulary is asked once a model, not once an answer
+def ends(opened: Engine) -> tuple[int, ...]:
+    """The tokens that end the model's turn.
+
+    Both sides are forbidden to choose them (llama-server calls it `ignore_eos`), so that every
+    answer has the length that was asked for.
+    """
+    native = opened._loaded.native
+    return tuple(token for token in range(native.vocabulary_size) if native.ends(token))
 
 
-def takes(argument: str) -> bool:
-    return argument in inspect.signature(Engine).parameters
-
-
-def folder_argument() -> str | None:
-    """How Engine calls the folder in which it keeps what it has read; None: it keeps nothing."""
-    for name, parameter in inspect.signature(Engine).parameters.items():
-        if name != "path" and "Path" in str(parameter.annotation):
-            return name
-    return None
+def endless(opened: Engine, prompt: Prompt, tokens: int) -> Generation:
+    """A request for exactly `tokens` of them, always the likeliest."""
+    return Generation(prompt, tokens, Sampling(banned=ends(opened)))
 
 
 async def ask(opened: Engine, prompt: Prompt, tokens: int) -> Answer:
-    """Let the engine write `tokens` of them, always the likeliest."""
+    """Let the engine write exactly `tokens` of them, always the likeliest."""
+    request = endless(opened, prompt, tokens)
     asked = time.perf_counter()
     arrivals = []
-    async with aclosing(opened.generate(Generation(prompt, tokens))) as items:
+    async with aclosing(opened.generate(request)) as items:
         async for item in items:
             now = time.perf_counter()
             if isinstance(item, End):
@@ -91,8 +83,8 @@ async def ask(opened: Engine, prompt: Prompt, tokens: int) -> Answer:
 class Served:
     """`carrel serve`, asked as other tools ask it."""
 
-    def __init__(self, port: int, token: str, model: str) -> None:
-        self._port, self._model = port, model
+    def __init__(self, port: int, token: str, model: str, banned: tuple[int, ...]) -> None:
+        self._port, self._model, self._banned = port, model, banned
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, text: str, tokens: int) -> Answer:
@@ -102,6 +94,7 @@ class Served:
             "messages": [{"role": "user", "content": text}],
             "max_tokens": tokens,
             "temperature": 0,
+            "logit_bias": [[token, False] for token in self._banned],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -119,8 +112,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(*, threads: int) -> Iterator[Served]:
-    """A Carrel on a profile that is thrown away, listening on loopback."""
+def served(*, threads: int, banned: tuple[int, ...]) -> Iterator[Served]:
+    """A Carrel on a profile that is thrown away, listening on loopback. `banned`: see `ends`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CARREL")}
     with tempfile.TemporaryDirectory() as profile:
         environment = kept | {"CARREL_PROFILE": profile, "PYTHONPATH": str(ROOT)}
@@ -135,10 +128,10 @@ def served(*, threads: int) -> Iterator[Served]:
             port = int(json.loads(said)["address"].rpartition(":")[2])
             told = json.loads(_carrel("models", "--json", environment=environment))
             chat = next(model["name"] for model in told["models"] if model["kind"] == "chat")
-            yield Served(port, _carrel("token", environment=environment).strip(), chat)
+            yield Served(port, _carrel("token", environment=environment).strip(), chat, banned)
 
 
-_CARREL = (sys.executable, str(Path(__file__).with_name("endless.py")))
+_CARREL = (sys.executable, "-m", "app")
 
 
 def _carrel(*line: str, environment: dict[str, str]) -> str:

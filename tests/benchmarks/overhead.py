@@ -23,7 +23,7 @@ import ours
 import peer
 import prompts
 from bench import Bench
-from results import Figures, Result, not_measured
+from results import Figures, Result
 
 from app.serving.llama import native
 from app.serving.native_context import NativeContext
@@ -74,8 +74,6 @@ class _Watch:
 
 def measure(bench: Bench) -> list[Result]:
     """Each round: the median step of eight answers of 120 tokens."""
-    if not ours.takes("slots"):
-        return not_measured("overhead.", "the engine has one slot yet")
     figures = Figures()
     with ours.engine(bench.models.chat.path, threads=bench.threads, slots=peer.CLIENTS) as engine:
         for number in bench.numbers():

@@ -1,7 +1,6 @@
 """After a restart: a conversation that an engine kept on disk goes on, against reading it from nothing.
 
-Each start is a process of its own (`restarted.py`). THE LAST TO BE WIRED: as long as Engine takes no
-folder (`ours.folder_argument`), there is nothing to measure.
+Each start is a process of its own (`restarted.py`).
 """
 
 import json
@@ -9,17 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import ours
 import processes
 from bench import Bench, in_turns
 from places import CACHE
-from results import Figures, Result, not_measured
+from results import Figures, Result
 
 
 def measure(bench: Bench) -> list[Result]:
     """Each round: one process has the conversation; others go on with it, with and without its folder."""
-    if ours.folder_argument() is None:
-        return not_measured("restart.", "the engine keeps nothing on disk yet")
     figures = Figures()
     for number in bench.numbers():
         with tempfile.TemporaryDirectory() as made:
@@ -39,7 +35,7 @@ def _start(bench: Bench, number: int, what: str, folder: Path | None) -> dict[st
     """Run one process to its end; the milliseconds it tells."""
     told = {
         "model": str(bench.models.chat.path),
-        "sha256": bench.models.chat.sha256,
+        "sha256": bench.models.chat.sha256,  # known to the program, too, from its last start
         "threads": bench.threads,
         "seed": 60_000 + 10 * number,
         "what": what,

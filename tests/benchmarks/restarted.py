@@ -19,9 +19,10 @@ def main() -> None:
     told = json.loads(sys.argv[1])
     folder = Path(told["folder"]) if told["folder"] else None
     llama.prepare()
-    options = ours.arguments(threads=told["threads"], slots=1, folder=folder)
     begun = time.perf_counter()
-    engine = Engine(Path(told["model"]), sha256=told["sha256"], **options)
+    engine = Engine(
+        Path(told["model"]), gpu_layers=0, threads=told["threads"], states=folder, sha256=told["sha256"]
+    )
     ours.load(engine)
     loaded = time.perf_counter()
     try:

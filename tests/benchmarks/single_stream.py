@@ -22,7 +22,7 @@ def measure(bench: Bench) -> list[Result]:
     with (
         ours.engine(bench.models.chat.path, threads=bench.threads, slots=peer.CLIENTS) as engine,
         peer.start(peer_build.server(), bench.models.chat.path, threads=bench.threads) as llama_server,
-        ours.served(threads=bench.threads) as carrel,
+        ours.served(threads=bench.threads, banned=ours.ends(engine)) as carrel,
     ):
         for number in bench.numbers(warm_up=True):
             text, prompt = prompts.question(engine, seed=1_000 + number, tokens=_PROMPT)

@@ -13,7 +13,7 @@ from bench import Bench
 from results import Figures, Result
 
 from app.serving.engine import Engine
-from app.serving.generation import Generation, Prompt
+from app.serving.generation import Prompt
 
 _TRIES = 100
 _LONGEST_PAUSE_S = 0.4  # reading a prompt of 2,000 tokens takes several times this
@@ -44,8 +44,9 @@ def measure(bench: Bench) -> list[Result]:
     figures = Figures()
     chance = random.Random(1)
     with ours.engine(bench.models.chat.path, threads=bench.threads, slots=1) as engine:
-        watched = _Watched(engine._parts.context)
-        engine._parts = dataclasses.replace(engine._parts, context=watched)
+        loop = engine._loop
+        watched = _Watched(loop.parts.context)
+        loop.parts = dataclasses.replace(loop.parts, context=watched)
         for number in range(_TRIES):
             _, prompt = prompts.question(engine, seed=30_000 + number, tokens=2_000)
             pause = chance.uniform(0.005, _LONGEST_PAUSE_S)
@@ -64,7 +65,7 @@ async def _stop(engine: Engine, watched: _Watched, prompt: Prompt, *, after: int
 
     async def read() -> None:
         nonlocal arrived
-        async for _ in engine.generate(Generation(prompt, 1_000)):
+        async for _ in engine.generate(ours.endless(engine, prompt, 400)):
             arrived += 1
             if arrived == after:
                 come.set()
