@@ -61,7 +61,7 @@ def conversation(engine: Engine, seed: int, tokens: int) -> tuple[Prompt, Prompt
     begin = text(seed, tokens // 4, engine.count)
     second = text(seed + 2, tokens, lambda written: len(engine.encode(turns(written)).tokens))
     before = engine.encode(turns(second))
-    answer, more = text(seed + 3, 40, engine.count), text(seed + 4, 20, engine.count)
+    answer, more = text(seed + 3, 16, engine.count), text(seed + 4, 12, engine.count)
     after = engine.encode([*turns(second), ChatMessage("assistant", answer), ChatMessage("user", more)])
     return before, after
 
