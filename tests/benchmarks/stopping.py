@@ -17,6 +17,7 @@ from app.serving.generation import Prompt
 
 _TRIES = 100
 _LONGEST_PAUSE_S = 0.4  # reading a prompt of 2,000 tokens takes several times this
+_LONGEST_S = 120.0  # until there is something to stop
 _SETTLED_S = 0.03  # by then the engine has seen the stop, if no step was at hand just then
 
 
@@ -25,11 +26,14 @@ class _Watched:
 
     def __init__(self, context: Any) -> None:
         self._context = context
+        self.begun = threading.Event()
         self.idle = threading.Event()
+        self.idle.set()
         self.returned = 0.0  # when the last step did
 
     def decode(self, rows: Any) -> int:
         self.idle.clear()
+        self.begun.set()
         code = self._context.decode(rows)
         self.returned = time.perf_counter()
         self.idle.set()
@@ -60,8 +64,13 @@ def measure(bench: Bench) -> list[Result]:
 
 
 async def _stop(engine: Engine, watched: _Watched, prompt: Prompt, *, after: int, pause: float) -> float:
-    """Ask, stop `pause` seconds after the piece number `after`; how many seconds the stop took."""
+    """Ask, and stop `pause` seconds after the piece number `after` (0: after the first step began).
+
+    Returns:
+        How many seconds the stop took.
+    """
     arrived, come = 0, asyncio.Event()
+    watched.begun.clear()
 
     async def read() -> None:
         nonlocal arrived
@@ -71,8 +80,8 @@ async def _stop(engine: Engine, watched: _Watched, prompt: Prompt, *, after: int
                 come.set()
 
     reading = asyncio.create_task(read())
-    if after:
-        await come.wait()
+    async with asyncio.timeout(_LONGEST_S):
+        await (come.wait() if after else asyncio.to_thread(watched.begun.wait, _LONGEST_S))
     await asyncio.sleep(pause)
     if not after and arrived:
         raise RuntimeError("The prompt was read before it could be stopped.")
