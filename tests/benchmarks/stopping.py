@@ -17,7 +17,7 @@ from app.serving.generation import Prompt
 
 _TRIES = 100
 _LONGEST_PAUSE_S = 0.4  # reading a prompt of 2,000 tokens takes several times this
-_LONGEST_S = 120.0  # until there is something to stop
+_LONGEST_S = 60.0  # until there is something to stop, and until it is over
 _SETTLED_S = 0.03  # by then the engine has seen the stop, if no step was at hand just then
 
 
@@ -89,5 +89,6 @@ async def _stop(engine: Engine, watched: _Watched, prompt: Prompt, *, after: int
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     await asyncio.sleep(_SETTLED_S)
-    await asyncio.to_thread(watched.idle.wait)
+    if not await asyncio.to_thread(watched.idle.wait, _LONGEST_S):
+        raise TimeoutError("The step was not stopped.")
     return max(0.0, watched.returned - requested)
