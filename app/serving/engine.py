@@ -20,7 +20,7 @@ from app.serving import catalogue, chat_model, llama, sampler, scoring
 from app.serving.generation import ChatMessage, End, Generation, Piece, Prompt
 from app.serving.inbox import Inbox
 from app.serving.loop import CLOSED, Loop
-from app.serving.outbox import Outbox
+from app.serving.outbox import Bells, Outbox
 from app.serving.scoring import Scoring
 from app.serving.sequence import Sequence
 from app.serving.states import StateStore
@@ -69,6 +69,7 @@ class Engine:
         self._at_work = at_work or (lambda _busy: None)
         self._rests_after, self._on_rest = rests_after, on_rest or (lambda: None)
         self._inbox = Inbox(queue_limit)
+        self._bells = Bells()
         self._parts: chat_model.ChatModel | None = None
         self._record: Model | None = None
         self._loop: Loop | None = None
@@ -177,7 +178,7 @@ class Engine:
             raise InvalidRequestError("A question needs a prompt and room for at least one token.")
         await self._check_sampling(generation)
         self.check(generation.prompt)
-        outbox = Outbox()
+        outbox = Outbox(self._bells.here())
         sequence = Sequence(generation, outbox, self._loaded.template.stop)
         self._inbox.put(sequence)
         try:

@@ -35,6 +35,8 @@ class NativeModel:
             raise ModelFileError(f"{path.name} could not be loaded as a model.{llama.because(reasons)}")
         self._vocabulary = native.llama_model_get_vocab(self._handle)
         self._lock = threading.Lock()
+        self._pieces: dict[int, bytes] = {}  # of the tokens that came up
+        self._ends: dict[int, bool] = {}  # likewise
         self.trained_context: int = native.llama_model_n_ctx_train(self._handle)
         self.parameters: int = native.llama_model_n_params(self._handle)
         self.layers: int = native.llama_model_n_layer(self._handle)
@@ -97,7 +99,10 @@ class NativeModel:
 
     def ends(self, token: int) -> bool:
         """Whether the token ends the model's turn."""
-        return bool(native.llama_vocab_is_eog(self._vocabulary, token))
+        found = self._ends.get(token)
+        if found is None:
+            found = self._ends[token] = bool(native.llama_vocab_is_eog(self._vocabulary, token))
+        return found
 
     def tokenize(self, text: bytes, *, framed: bool = False, control: bool = False) -> list[int]:
         """Turn UTF-8 text into tokens.
@@ -120,6 +125,12 @@ class NativeModel:
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token (control tokens have none); may end inside a UTF-8 character."""
+        found = self._pieces.get(token)
+        if found is None:
+            found = self._pieces[token] = self._spell(token)
+        return found
+
+    def _spell(self, token: int) -> bytes:
         room = 64
         with self._open_vocabulary() as vocabulary:
             while True:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import ModelError
 from app.serving import llama
 from app.serving.llama import native
 from app.serving.native_context import NativeContext
@@ -95,17 +94,6 @@ class NativeSampler:
     def sample(self, context: NativeContext, index: int) -> int:
         """Choose a token from the scores of batch position `index`, and remember it."""
         return int(native.llama_sampler_sample(llama.opened(self._handle), context.handle, index))
-
-    def scores(self, context: NativeContext, index: int) -> NDArray[np.float32]:
-        """The scores of batch position `index`, shape (tokens,): a view, until the next step.
-
-        Raises:
-            ModelError: there are none.
-        """
-        pointer = native.llama_get_logits_ith(context.handle, index)
-        if not pointer:
-            raise ModelError("The model gave no scores.")
-        return np.ctypeslib.as_array(pointer, (self._model.vocabulary_size,))
 
     def choose(self, scores: NDArray[np.float32]) -> int | None:
         """Choose a token from `scores`, shape (tokens,); None: all that are left are impossible."""

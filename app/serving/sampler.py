@@ -2,6 +2,7 @@
 
 import math
 import secrets
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,12 +86,15 @@ def build(generation: Generation, model: NativeModel) -> "Sampler":
     """
     sampling = generation.sampling
     chain = NativeSampler(model)
-    if biases := _biases(sampling, model):
+    biases = _biases(sampling, model)
+    if biases:
         chain.bias(biases)
     penalties = (sampling.repeat_penalty, sampling.frequency_penalty, sampling.presence_penalty)
-    if penalties != (1.0, 0.0, 0.0):
+    penalized = penalties != (1.0, 0.0, 0.0)
+    if penalized:
         chain.penalize(PENALTY_WINDOW, *penalties)
-    if sampling.dry_multiplier > 0.0 and sampling.dry_penalty_last_n:
+    dry = sampling.dry_multiplier > 0.0 and sampling.dry_penalty_last_n != 0
+    if dry:
         # An answer is never longer than `max_tokens`, and memory is taken for each token of the window.
         asked = sampling.dry_penalty_last_n
         window = generation.max_tokens if asked < 0 else min(asked, generation.max_tokens)
@@ -107,7 +111,8 @@ def build(generation: Generation, model: NativeModel) -> "Sampler":
         _draw(chain, sampling)
     constraint = _constraint(sampling)
     walk = None if constraint is None else Walk(constraint)
-    return Sampler(chain, model, walk, generation.logprobs)
+    plain = sampling.temperature <= 0.0 and not penalized and not dry
+    return Sampler(chain, model, walk, generation.logprobs, biases=biases if plain else None)
 
 
 class Sampler:
@@ -119,12 +124,24 @@ class Sampler:
     """
 
     def __init__(
-        self, chain: NativeSampler, model: NativeModel, walk: Walk | None, others: int | None
+        self,
+        chain: NativeSampler,
+        model: NativeModel,
+        walk: Walk | None,
+        others: int | None,
+        *,
+        biases: Sequence[tuple[int, float]] | None,
     ) -> None:
-        """`others`: how many tokens to tell beside the chosen one; None: tell nothing."""
+        """
+        Args:
+            others: how many tokens to tell beside the chosen one; None: tell nothing.
+            biases: those of a chain that does nothing but add them and take the likeliest token,
+                which needs no list of candidates; None: it does more.
+        """
         self._chain, self._model, self._others = chain, model, others
         self._walk = walk
         self._state = None if walk is None else walk.start
+        self._biases = biases
         self._looks: dict[State, NDArray[np.bool_]] = {}
         self.over = False
         self.logprob: TokenLogprob | None = None
@@ -136,15 +153,25 @@ class Sampler:
             InvalidRequestError: the grammar leaves no token to choose, or too many ways to follow it.
         """
         if self._walk is None and self._others is None:
-            return self._chain.sample(context, index)
-        scores = self._chain.scores(context, index)
-        token = self._chain.sample(context, index) if self._walk is None else self._constrained(scores)
+            return self._free_choice(context, index)
+        scores = context.scores(index)
+        token = self._free_choice(context, index) if self._walk is None else self._constrained(scores)
         if self._others is not None:
             self.logprob = logprobs.of(token, scores, self._others, self._model)
         return token
 
     def free(self) -> None:
         self._chain.free()
+
+    def _free_choice(self, context: NativeContext, index: int) -> int:
+        if self._biases is None:
+            return self._chain.sample(context, index)
+        scores = context.scores(index)
+        if self._biases:
+            scores = scores.copy()
+            for token, bias in self._biases:
+                scores[token] += bias
+        return int(scores.argmax())
 
     def _constrained(self, scores: NDArray[np.float32]) -> int:
         """Choose, then ask the grammar, as llama.cpp does (`common_sampler_sample`).

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from app.errors import ContextOverflowError
 from app.serving.kv_cache import shared_prefix
+from app.serving.logprobs import log_softmax
 from app.serving.native_context import NativeContext
 from app.serving.scheduler import Row
 
@@ -86,7 +87,7 @@ class Scorer:
             yield Step((Row(0, len(self._held), chunk, kept == len(prefix)),), scored=False)
             self._held.extend(chunk)
             last = len(chunk) - 1
-        return log_probabilities(self.context.scores(last))
+        return log_softmax(self.context.scores(last))
 
     def _follow(
         self, scoring: Scoring, group: Tokens[int], found: list[float]
@@ -149,13 +150,7 @@ def check(prefix: Tokens[int], continuations: Tokens[Tokens[int]], length: int) 
         raise ContextOverflowError(longest, length)
 
 
-def log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log of the softmax of `scores`, shape (vocabulary,)."""
-    shifted = scores.astype(np.float64) - float(scores.max())
-    return shifted - np.log(np.exp(shifted).sum())  # type: ignore[no-any-return]
-
-
 def log_probability(scores: NDArray[np.float32], token: int) -> float:
-    """The same for one token, at half the cost."""
+    """As `log_softmax`, for one token, at half the cost."""
     shifted = scores - scores.max()
     return float(shifted[token]) - float(np.log(np.exp(shifted).sum(dtype=np.float64)))

@@ -9,9 +9,10 @@ import pytest
 from app.errors import ContextOverflowError, DecodeError, InvalidRequestError, ModelError
 from app.serving import llama
 from app.serving.generation import ChatMessage, Generation, Prompt
+from app.serving.logprobs import log_softmax
 from app.serving.native_context import NativeContext
 from app.serving.scheduler import Row
-from app.serving.scoring import LONGEST, log_probabilities
+from app.serving.scoring import LONGEST, log_probability
 
 CITIES = (" Paris", " Rome", " Paris, of course", " a sentence of quite a few words that is no city")
 
@@ -27,7 +28,7 @@ def reference(engine):
         assert context.decode((Row(0, 0, prefix.tokens, True),)) == llama.OK
         total, index = 0.0, len(prefix.tokens) - 1
         for number, token in enumerate(tokens):
-            total += float(log_probabilities(context.scores(index))[token])
+            total += float(log_softmax(context.scores(index))[token])
             assert context.decode((Row(0, len(prefix.tokens) + number, (token,), True),)) == llama.OK
             index = 0
         context.free()
@@ -147,7 +148,10 @@ def test_closing_ends_a_scoring_that_waits(new_engine):
     asyncio.run(close_meanwhile())
 
 
-def test_probabilities_of_all_tokens_add_up_to_one_however_large_the_scores():
+def test_the_likelihood_of_one_token_is_that_of_all_of_them_however_large_the_scores():
     scores = np.array([1e4, 1e4 - 1, -1e4, 0], np.float32)
 
-    assert np.exp(log_probabilities(scores)).sum() == pytest.approx(1.0)
+    together = log_softmax(scores)
+
+    assert np.exp(together).sum() == pytest.approx(1.0)
+    assert [log_probability(scores, token) for token in range(4)] == pytest.approx(together.tolist())
