@@ -18,11 +18,12 @@ from app.backend.ask.brief import Preparation
 from app.backend.ask.prompt import Turn
 from app.backend.ask.writing import Writing
 from app.database.documents import Documents
-from app.errors import InvalidRequestError, NotFoundError
+from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
 from app.records import Citation, Source, TokenLogprob, Usage
 from app.serving import json_schema
-from app.serving.generation import Asker, ChatMessage, End, EndReason, Generation, Sampling
+from app.serving.engine import Engine
+from app.serving.generation import Asker, ChatMessage, End, EndReason, Generation, Prompt, Sampling
 from app.serving.models import Models
 
 CARREL = "carrel"
@@ -47,6 +48,8 @@ class CompletionRequest:
     follows. `logprobs` asks for the likelihood of each token and of that many others.
     `document_ids` limits the answers of "carrel" to these documents. `client` is which of those who
     ask it is, where a busy model is shared. `deadline`: seconds the model may take, waiting included.
+    `drops_oldest`: where the messages do not fit, the oldest are left out and their places told,
+    instead of refusing; never the instructions nor the last message.
     """
 
     model: str
@@ -59,6 +62,7 @@ class CompletionRequest:
     document_ids: tuple[str, ...] | None = None
     client: str = ""
     deadline: float | None = None
+    drops_oldest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,15 @@ class Scored(Delta):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The end of a completion. `sources` are those the answer cites ("carrel" only)."""
+    """The end of a completion. `sources` are those the answer cites ("carrel" only).
+
+    `dropped` are the places, from 0, of the messages that the model was not shown for want of room.
+    """
 
     reason: Literal["stop", "length"]
     usage: Usage
     sources: tuple[Source, ...] = ()
+    dropped: tuple[int, ...] = ()
 
 
 CompletionEvent = Delta | Completed
@@ -137,9 +145,7 @@ class CompletionService:
     async def _plain(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         self._check_name(request.model)
         engine = await self._models.chat()
-        messages = [ChatMessage(said.role, said.text) for said in request.messages]
-        prompt = await asyncio.to_thread(engine.encode, messages)
-        engine.check(prompt)
+        prompt, dropped = await asyncio.to_thread(_fitting, engine, request)
         generation = Generation(
             prompt,
             min(self._tokens(request), engine.context_length - len(prompt.tokens)),
@@ -152,7 +158,7 @@ class CompletionService:
         async with aclosing(engine.generate(generation)) as items:
             async for item in items:
                 if isinstance(item, End):
-                    yield Completed(_reason(item.reason), item.usage)
+                    yield Completed(_reason(item.reason), item.usage, dropped=dropped)
                 elif item.text:
                     yield Scored(item.text, item.logprobs) if item.logprobs else Delta(item.text)
 
@@ -263,6 +269,26 @@ def _refuse_form(request: CompletionRequest) -> None:
             f"logprobs: {CARREL!r} does not show the model's tokens as they are."
             " Name the chat model itself for their probabilities."
         )
+
+
+def _fitting(engine: Engine, request: CompletionRequest) -> tuple[Prompt, tuple[int, ...]]:
+    """The prompt, and the places of the messages that were left out of it."""
+    messages = [ChatMessage(said.role, said.text) for said in request.messages]
+    left_out: list[int] = []
+    # Questions go with their answers: what is left begins with a question again.
+    turns = [place for place, message in enumerate(messages[:-1]) if message.role != "system"]
+    while True:
+        prompt = engine.encode([message for place, message in enumerate(messages) if place not in left_out])
+        try:
+            engine.check(prompt)
+        except ContextOverflowError:
+            if not request.drops_oldest or not turns:
+                raise
+            left_out.append(turns.pop(0))
+            while turns and messages[turns[0]].role != "user":
+                left_out.append(turns.pop(0))
+        else:
+            return prompt, tuple(left_out)
 
 
 def _question(messages: Sequence[Said]) -> tuple[str, tuple[Turn, ...]]:

@@ -140,7 +140,7 @@ class SamplingFields(_Tolerant):
 
 
 class ChatCompletion(SamplingFields):
-    """POST /v1/chat/completions. `document_ids` and `deadline_s` are Carrel's own."""
+    """POST /v1/chat/completions. Its last three fields are Carrel's own."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     messages: Annotated[list[Turn], Field(min_length=1, max_length=10_000)]
@@ -162,6 +162,7 @@ class ChatCompletion(SamplingFields):
     json_schema: Any = None
     document_ids: Documents | None = None
     deadline_s: Deadline | None = None
+    on_overflow: Literal["refuse", "drop_oldest"] = "refuse"
 
     @model_validator(mode="after")
     def _supported(self) -> Self:

@@ -71,6 +71,7 @@ class _Answer:
                         "choices": [choice],
                         "usage": _usage(event.usage),
                         "sources": event.sources,
+                        "dropped_messages": event.dropped,
                     }
         raise RuntimeError("the answer has no end")
 
@@ -88,7 +89,9 @@ class _Answer:
                         logprobs = event.logprobs if isinstance(event, Scored) else ()
                         yield self._chunk({"content": event.text}, logprobs=logprobs)
                     elif isinstance(event, Completed):
-                        yield self._chunk({}, event.reason, sources=event.sources)
+                        yield self._chunk(
+                            {}, event.reason, sources=event.sources, dropped_messages=event.dropped
+                        )
                         if wants_usage:
                             yield self._block(choices=[], usage=_usage(event.usage))
                         yield _DONE
@@ -126,6 +129,7 @@ def _request(body: ChatCompletion, client: str) -> CompletionRequest:
         document_ids=None if body.document_ids is None else tuple(body.document_ids),
         client=client,
         deadline=body.deadline_s,
+        drops_oldest=body.on_overflow == "drop_oldest",
     )
 
 

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,10 @@ def run(coroutine):
 async def complete(desk, *said: str, model: str = "carrel", **fields):
     roles = ("user", "assistant")
     messages = tuple(Said(roles[number % 2], text) for number, text in enumerate(said))
-    request = CompletionRequest(model, messages, **fields)
+    return await collect(desk, CompletionRequest(model, messages, **fields))
+
+
+async def collect(desk, request):
     events = [event async for event in desk.backend.completions.complete(desk.user, request, trace_id="t")]
     text = "".join(event.text for event in events if isinstance(event, Delta))
     assert isinstance(events[-1], Completed)
@@ -149,6 +153,35 @@ def test_the_name_of_the_model_is_a_plain_conversation(open_desk, lend, script):
             assert (generation.max_tokens, generation.stop) == (7, ("END",))
             assert (generation.sampling.temperature, generation.sampling.seed) == (0.5, 3)
             assert "Context" not in generation.prompt.text
+
+    run(main())
+
+
+@pytest.mark.model
+def test_where_told_to_the_oldest_turns_give_way_and_are_named(open_desk, lend, script):
+    long = "word " * 300
+    said = (
+        Said("system", "Be brief."),
+        *(Said(role, f"{number} {long}") for number in range(3) for role in ("user", "assistant")),
+        Said("user", "Say hello."),
+    )
+
+    async def main():
+        engine = script("Hello.")
+        async with open_desk(lend(engine)) as desk:
+            asked = CompletionRequest(desk.backend.completions.names()[1], said)
+            with pytest.raises(ContextOverflowError):
+                await collect(desk, asked)
+            _, end = await collect(desk, replace(asked, drops_oldest=True))
+            assert end.dropped == (1, 2, 3, 4)
+            (generation,) = engine.generations
+            assert "Be brief." in generation.prompt.text
+            assert "Say hello." in generation.prompt.text
+            assert "2 word" in generation.prompt.text
+            assert "1 word" not in generation.prompt.text
+            alone = replace(asked, messages=(Said("user", long * 9),), drops_oldest=True)
+            with pytest.raises(ContextOverflowError):
+                await collect(desk, alone)
 
     run(main())
 
