@@ -181,7 +181,11 @@ class Loop:
     def _score(self, scoring: Scoring) -> None:
         """One batch of the oldest scoring."""
         if self._scorer is None:
-            self._scorer = Scorer(self.parts.scoring_context())
+            try:
+                self._scorer = Scorer(self.parts.scoring_context())
+            except ModelError as error:
+                self._end_scoring(scoring, error)
+                return
         if self._steps is None:
             self._steps = self._scorer.steps(scoring)
         try:
@@ -266,7 +270,8 @@ class Loop:
 
     def _restore(self, sequence: Sequence, slot: Slot) -> bool:
         """Bring back from disk what of the sequence was read before, if that is worth it."""
-        if self._states is None:
+        # What another sequence gets a copy of must stay until the next step has copied it.
+        if self._states is None or self.parts.context.copying(slot.number):
             return False
         found = self._states.find(sequence.tokens[:-1], whole=self.parts.native.has_running_state)
         if found is None or found.shared - len(slot.tokens) < _WORTH_KEEPING:
@@ -289,6 +294,8 @@ class Loop:
             if not slot.taken:
                 slot.tokens.clear()
                 self._cut_memory(slot)
+        if self._scorer is not None and self._steps is None:
+            self._scorer.forget()
         if self._states is not None:
             self._states.clear()
 

@@ -68,7 +68,7 @@ class NativeContext:
         self._dimension, self._window, self._vocabulary = model.dimension, model.window, model.vocabulary_size
         self._memory = native.llama_get_memory(self._handle)
         self._batch, self._batch_size = native.llama_batch_init(batch, 0, 1), batch
-        self._copying = False  # a copy was asked for that the next step carries out
+        self._copying: set[int] = set()  # slots from or to which the next step copies
         self.length: int = min(length, native.llama_n_ctx_seq(self._handle))
         self.slots = slots
         self.remembers = bool(self._memory)  # False: the model reads whole texts only
@@ -143,10 +143,17 @@ class NativeContext:
         return int(native.llama_memory_seq_pos_max(self._memory, slot)) + 1
 
     def copy(self, source: int, target: int) -> None:
-        """Let `target` hold what `source` holds. The data follow at the beginning of the next step."""
+        """Let `target` hold what `source` holds. The data follow at the beginning of the next step.
+
+        Until then neither can be saved or restored: llama.cpp copies what `source` holds by then.
+        """
         native.llama_memory_seq_rm(self._memory, target, -1, -1)
         native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
-        self._copying = True
+        self._copying |= {source, target}
+
+    def copying(self, slot: int) -> bool:
+        """Whether a copy from or to `slot` is under way."""
+        return slot in self._copying
 
     def save(self, slot: int, *, running: bool = False) -> bytes | None:
         """Everything the model remembers of `slot`, for `restore`; None while a copy is under way.
@@ -154,7 +161,7 @@ class NativeContext:
         Args:
             running: only the part that cannot be cut (a running state, a sliding window).
         """
-        if self._copying or not self.held(slot):
+        if self.copying(slot) or not self.held(slot):
             return None
         part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
         size = int(native.llama_state_seq_get_size_ext(self.handle, slot, part))
@@ -169,7 +176,12 @@ class NativeContext:
 
         Args:
             running: as for `save`. The rest of what the slot holds stays; cut it with `truncate`.
+
+        Raises:
+            ModelError: a copy from or to the slot is under way.
         """
+        if self.copying(slot):
+            raise ModelError("What is being copied cannot be restored.")
         part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
         if not running:
             native.llama_memory_seq_rm(self._memory, slot, -1, -1)
@@ -194,7 +206,7 @@ class NativeContext:
         self._fill(rows, every_output=every_output)
         code = int(native.llama_decode(self.handle, self._batch))
         if code == llama.OK:
-            self._copying = False
+            self._copying.clear()
         return code
 
     def _fill(self, rows: Sequence[Row], *, every_output: bool = False) -> None:

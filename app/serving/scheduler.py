@@ -7,9 +7,9 @@ in chunks. Sequences join and leave between any two steps.
 Fair means: urgent questions (a person waits for them at this window) go before all others, and take
 the place of one of those if there is no other. Among the rest, the client that was served the
 fewest tokens is next, whoever asks more often; who is new begins where an equal share of all that
-was served since would be, so that a stream of new clients keeps nobody waiting for ever. Of the
-prompts that are being read, the oldest gets half of each chunk and the shortest the other half: no
-prompt waits for ever, and no short one for long.
+was served would be, so that a stream of new clients keeps nobody waiting for ever. Of the prompts
+that are being read, the oldest gets half of each chunk and the shortest the other half: no prompt
+waits for ever, and no short one for long.
 """
 
 import itertools
