@@ -35,11 +35,22 @@ Scalar = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a GGUF file says about itself. Arrays of the metadata are not kept."""
+    """What a GGUF file says about itself.
+
+    Attributes:
+        tensors: how many there are.
+        metadata: its single values.
+        lists: its lists of numbers that have at most one number a layer; longer ones are not kept.
+        vocabulary: tokens it has; 0 where it does not list them.
+        weights: bytes of each tensor, by name.
+    """
 
     architecture: str
     tensors: int
     metadata: dict[str, Scalar] = field(repr=False)
+    lists: dict[str, tuple[Scalar, ...]] = field(default_factory=dict, repr=False)
+    vocabulary: int = 0
+    weights: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str | None:
@@ -77,6 +88,8 @@ class _Reader:
         self._size = len(view)
         self._at = 0
         self._name = name
+        self._lists: dict[str, tuple[Scalar, ...]] = {}
+        self._vocabulary = 0
 
     def header(self) -> Header:
         if self._view[:4] != _MAGIC:
@@ -102,13 +115,14 @@ class _Reader:
         layers = metadata.get(f"{architecture}.block_count")
         if layers is not None and not (isinstance(layers, int) and 0 < layers <= _MOST_LAYERS):
             raise self._damaged(f"it claims {layers} layers")
-        self._check_tensors(tensors, metadata.get("general.alignment", 32))
-        return Header(architecture, tensors, metadata)
+        weights = self._weights(tensors, metadata.get("general.alignment", 32))
+        return Header(architecture, tensors, metadata, self._lists, self._vocabulary, weights)
 
-    def _check_tensors(self, count: int, alignment: Scalar) -> None:
-        last = 0
+    def _weights(self, count: int, alignment: Scalar) -> dict[str, int]:
+        """Check the table of tensors; bytes of each: from where it begins to where the next one does."""
+        begins: list[tuple[int, str]] = []
         for _ in range(count):
-            self._string(_LONGEST_TENSOR_NAME)
+            name = self._string(_LONGEST_TENSOR_NAME).decode("utf-8", "replace")
             dimensions = self._scalar(_UINT32)
             if not 0 < dimensions <= _MOST_DIMENSIONS:
                 raise self._damaged(f"a tensor has {dimensions} dimensions")
@@ -118,15 +132,19 @@ class _Reader:
             if not 0 < elements < 2**48:
                 raise self._damaged(f"a tensor has {elements:,} numbers")
             self._scalar(_UINT32)  # its type: llama.cpp knows which it can compute with
-            last = max(last, self._scalar(_UINT64))
+            begins.append((self._scalar(_UINT64), name))
         if not (isinstance(alignment, int) and 0 < alignment <= 2**16 and alignment & (alignment - 1) == 0):
             raise self._damaged(f"its alignment is {alignment}")
         begin = -(-self._at // alignment) * alignment
+        begins.sort()
+        last = begins[-1][0]
         if begin + last >= self._size:
             raise ModelFileError(
                 f"{self._name} is cut short: its last part begins at byte {begin + last:,},"
                 f" and it has {self._size:,}. Was the download interrupted?"
             )
+        ends = [*(at for at, _ in begins[1:]), self._size - begin]
+        return {name: end - at for (at, name), end in zip(begins, ends, strict=True)}
 
     def _value(self, kind: int, key: str) -> Scalar | None:
         if kind == _STRING:
@@ -136,7 +154,9 @@ class _Reader:
         if kind != _ARRAY:
             raise self._damaged(f"{key} has a value of unknown kind {kind}")
         inner, count = self._scalar(_UINT32), self._scalar(_UINT64)
-        if inner in _SCALARS:
+        if inner in _SCALARS and count <= _MOST_LAYERS:
+            self._lists[key] = tuple(self._scalar(_SCALARS[inner]) for _ in range(count))
+        elif inner in _SCALARS:
             self._skip(_SCALARS[inner].size * count)
         elif inner == _STRING and count <= self._size // _UINT64.size:
             self._strings(count, key)
@@ -149,6 +169,7 @@ class _Reader:
             for _ in range(count):
                 self._skip(self._scalar(_UINT64))
             return
+        self._vocabulary = count
         tokens = {self._string() for _ in range(count)}
         if len(tokens) != count:
             raise self._damaged("its vocabulary holds a token twice")

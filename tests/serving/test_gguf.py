@@ -56,6 +56,26 @@ def test_a_header_tells_architecture_name_and_numbers(tmp_path):
     assert header.number("not.there") == 0
 
 
+def test_a_header_tells_short_lists_of_numbers_and_the_size_of_its_vocabulary(tmp_path):
+    heads = entry("llama.attention.head_count_kv", 9, struct.pack("<IQ3I", 4, 3, 2, 0, 1))
+    scores = entry("tokenizer.ggml.scores", 9, struct.pack("<IQ600f", 6, 600, *range(600)))
+
+    header = read_header(written(tmp_path, gguf(heads, scores, strings("tokenizer.ggml.tokens", "abc"))))
+
+    assert header.lists == {"llama.attention.head_count_kv": (2, 0, 1)}
+    assert header.vocabulary == 3
+
+
+def test_a_tensor_has_the_bytes_up_to_the_next(tmp_path):
+    tensors = ((b"last", 96), (b"first", 0), (b"middle", 32))
+    table = b"".join(string(name) + struct.pack("<IQIQ", 1, 8, 0, at) for name, at in tensors)
+    whole = gguf(tensors=3)
+    head = whole[: whole.index(string("weights"))] + table
+    data = head + b"\0" * (-len(head) % 32) + b"\0" * 128
+
+    assert read_header(written(tmp_path, data)).weights == {"first": 32, "middle": 64, "last": 32}
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
