@@ -26,6 +26,7 @@ with its trace ID and shown as one, never swallowed.
     │   └── ParserLimitError         parser_limit
     ├── ModelError (503)             model_unavailable
     │   ├── ModelFileError           model_file_invalid
+    │   ├── ModelTooLargeError       model_too_large
     │   ├── ModelCrashedError        model_crashed
     │   ├── ModelTimeoutError        model_timed_out
     │   ├── ModelQuarantinedError    model_quarantined
@@ -214,6 +215,12 @@ class ModelFileError(ModelError):
     """The file is not a model that can be loaded."""
 
     code = "model_file_invalid"
+
+
+class ModelTooLargeError(ModelError):
+    """The model, or what was asked of it, needs more memory than is free; the message has the figures."""
+
+    code = "model_too_large"
 
 
 class ModelCrashedError(ModelError):

@@ -204,7 +204,7 @@ class Model:
 
     `layers_offloaded` of `layers` run on `backend` ("CPU", "CUDA0", ...); `problem` says why it
     is not loaded when it should be. One that is `resting` was freed because nobody had asked for
-    long; the next question loads it again.
+    long; the next question loads it again. `placement` says in words how its memory was laid out.
     """
 
     name: str
@@ -219,6 +219,7 @@ class Model:
     layers_offloaded: int
     problem: Problem | None = None
     resting: bool = False
+    placement: str = ""
 
 
 @dataclass(frozen=True, slots=True)

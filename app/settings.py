@@ -76,7 +76,14 @@ ALL: Mapping[str, Setting] = MappingProxyType(
             Setting(
                 "context_length", 0, "0: as the model and memory allow.", "tokens", low=0, high=1_048_576
             ),
-            Setting("gpu_layers", -1, "Layers to put on the GPU; -1: all.", "layers", low=-1, high=1_000),
+            Setting(
+                "gpu_layers",
+                -1,
+                "Layers to put on the GPU; -1: what fits.",
+                "layers",
+                low=-1,
+                high=1_000,
+            ),
             Setting("threads", 0, "0: all cores.", "threads", low=0, high=256),
             Setting(
                 "rest_after",

@@ -102,6 +102,7 @@ class Admission:
             ModelFileError: it is no model that can be loaded.
             ModelCrashedError: it ends the process that loads it.
             ModelTimeoutError: it could not be tried out in time.
+            ModelTooLargeError: there is not enough memory to try it out.
             ModelError: it could not be tried out at all.
         """
         stamp = catalogue.stamp(path)

@@ -1,44 +1,45 @@
 """A chat model made ready: file checked, weights mapped, context allocated, template compiled."""
 
+import functools
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.errors import ModelError, ModelFileError
+from app.errors import ModelError, ModelFileError, ModelTooLargeError
 from app.records import Problem
-from app.serving import gguf, hardware, llama, scoring
+from app.serving import footprint, gguf, hardware, llama, placement, scoring
 from app.serving.chat_template import ChatTemplate
+from app.serving.footprint import Footprint
 from app.serving.generation import ChatMessage, Prompt
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
+from app.serving.placement import Asked, Placement
 from app.serving.scheduler import Row
 from app.serving.stop_flag import StopFlag
 
 _log = logging.getLogger(__name__)
-
-BATCH = 512
-"""The most tokens of one step. Longer ones read prompts no faster and take more memory."""
-
-SLOTS = 4
-"""Answers that are written side by side, where memory allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
     """The native parts of one chat model. `encode` and `count` are thread-safe, the rest is not.
 
-    `batch`: the most tokens of one step. `threads`: that compute.
+    `placement`: as it came to be. `threads`: that compute.
     """
 
     native: NativeModel
     context: NativeContext
     template: ChatTemplate
     stop: StopFlag
-    offload: hardware.Offload
-    batch: int
+    placement: Placement
     threads: int
     notice: Problem | None
+
+    @property
+    def batch(self) -> int:
+        """The most tokens of one step."""
+        return self.placement.batch
 
     def encode(self, messages: Sequence[ChatMessage]) -> Prompt:
         """Render a chat and turn it into tokens. See `chat_template` for what is guarded against.
@@ -90,37 +91,33 @@ def load(path: Path, *, context_length: int, gpu_layers: int, threads: int, slot
 
     Args:
         context_length: in tokens; 0: as the model and memory allow.
-        gpu_layers: -1: all, if there is a GPU. Where the GPU refuses, the CPU takes over and
-            `notice` of the result says so.
+        gpu_layers: -1: as many as fit, if there is a GPU. Where there is none, or it refuses, the
+            CPU takes over and `notice` of the result says so.
         threads: 0: all physical cores.
-        slots: answers side by side; 0: SLOTS, or as many as memory allows.
+        slots: answers side by side; 0: a few, as memory allows.
 
     Raises:
         ModelFileError: the file is no chat model that can be loaded; the message says why.
-        ModelError: not enough memory.
+        ModelTooLargeError: it, or what was asked, needs more memory than is free.
+        ModelError: llama.cpp found no room for it after all.
     """
     header = gguf.read_header(path)
     if _is_embedder(header):
         raise ModelFileError(f"{path.name} turns texts into vectors; it cannot answer questions.")
-    wanted = hardware.offload(
-        asked=gpu_layers,
-        layers=header.number("block_count"),
-        devices=llama.devices(),
-    )
+    asked = Asked(context_length, gpu_layers, slots)
+    gpu = placement.first_gpu(llama.devices())
+    loading = _Loading(path, footprint.of(header, path.name), asked, threads or hardware.cores())
+    if gpu is None:
+        return loading.on(None, _no_gpu(path) if gpu_layers > 0 else None)
     try:
-        return _load(path, header, wanted, asked_length=context_length, threads=threads, slots=slots)
+        return loading.on(gpu)
+    except ModelTooLargeError:
+        raise
     except ModelError as error:
-        if wanted.layers == 0:
+        if not loading.used_gpu:
             raise
-        _log.warning("%s refused the model, the CPU takes over: %s", wanted.backend, error.message)
-        notice = Problem(
-            "gpu_refused",
-            f"{path.name} does not run on {wanted.backend}; it runs on the processor instead, more slowly.",
-        )
-        cpu = hardware.Offload("CPU", 0)
-        return _load(
-            path, header, cpu, asked_length=context_length, threads=threads, slots=slots, notice=notice
-        )
+        _log.warning("%s refused the model, the CPU takes over: %s", gpu.name, error.message)
+        return loading.on(None, _refused_by(gpu, path))
 
 
 def utf8(text: str) -> bytes:
@@ -128,76 +125,81 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _load(
-    path: Path,
-    header: gguf.Header,
-    offload: hardware.Offload,
-    *,
-    asked_length: int,
-    threads: int,
-    slots: int,
-    notice: Problem | None = None,
-) -> ChatModel:
-    native = NativeModel(path, gpu_layers=offload.layers)
-    stop = StopFlag()
-    threads = threads or hardware.cores()
-    try:
-        context = _context(
-            native, header, offload, asked=asked_length, threads=threads, slots=slots, stop=stop
-        )
-    except BaseException:
-        native.free()
-        raise
-    try:
-        _try_out(native, context, path)
-        template = ChatTemplate(
-            native.chat_template(),
-            bos=native.spelling(native.bos),
-            eos=native.spelling(native.eos),
-            control=native.control_texts(),
-        )
-    except BaseException:
-        context.free()
-        native.free()
-        raise
-    batch = min(BATCH, context.length)
-    return ChatModel(native, context, template, stop, offload, batch, threads, notice)
+class _Loading:
+    """One model on its way. `used_gpu`: whether the last attempt put layers there."""
 
+    def __init__(self, path: Path, model: Footprint, asked: Asked, threads: int) -> None:
+        self._path, self._model, self._asked, self._threads = path, model, asked, threads
+        self.used_gpu = False
 
-def _context(
-    native: NativeModel,
-    header: gguf.Header,
-    offload: hardware.Offload,
-    *,
-    asked: int,
-    threads: int,
-    slots: int,
-    stop: StopFlag,
-) -> NativeContext:
-    """Allocate the context, halving what nobody asked for until it fits: first slots, then length."""
-    memory = hardware.memory_available()
-    if offload.layers:
-        memory = next((d.memory_free for d in llama.devices() if d.name == offload.backend), 0) or memory
-    head_width = header.number("attention.key_length") or native.width // max(1, native.heads)
-    bytes_per_token = hardware.kv_bytes_per_token(
-        layers=native.layers, kv_heads=max(1, native.kv_heads), head_width=head_width
-    )
-    length = hardware.context_length(
-        asked=asked, trained=native.trained_context, bytes_per_token=bytes_per_token, memory=memory
-    )
-    places = slots or hardware.slots(most=SLOTS, bytes_per_slot=length * bytes_per_token, memory=memory)
-    while True:
+    def on(self, gpu: hardware.Device | None, notice: Problem | None = None) -> ChatModel:
+        """Load it with layers on `gpu`, or on the CPU alone."""
+        place = functools.partial(
+            placement.place, self._model, free=hardware.memory_available(), gpu=gpu, asked=self._asked
+        )
+        placed = place()
+        self.used_gpu = placed.layers > 0
+        # The weights of the end go with the last layer, and are counted as one more.
+        native = NativeModel(self._path, gpu_layers=placed.layers + 1 if placed.layers else 0)
+        context: NativeContext | None = None
+        stop = StopFlag()
         try:
-            return NativeContext(
-                native, length=length, batch=min(BATCH, length), threads=threads, slots=places, stop=stop
+            context, placed = self._context(native, placed, place, stop)
+            _try_out(native, context, self._path)
+            template = ChatTemplate(
+                native.chat_template(),
+                bos=native.spelling(native.bos),
+                eos=native.spelling(native.eos),
+                control=native.control_texts(),
             )
-        except ModelError:
-            if places > 1 and not slots:
-                places //= 2
-            elif asked or length <= hardware.SHORTEST_CONTEXT:
-                raise
+        except BaseException:
+            if context is not None:
+                context.free()
+            native.free()
+            raise
+        _log.info("model placed", extra={"file": self._path.name, "placement": placed.sentence})
+        return ChatModel(native, context, template, stop, placed, self._threads, notice)
+
+    def _context(
+        self, native: NativeModel, placed: Placement, place: Callable[..., Placement], stop: StopFlag
+    ) -> tuple[NativeContext, Placement]:
+        """Allocate the context; where llama.cpp refuses it, one that needs less of what nobody asked for."""
+        while True:
+            try:
+                context = NativeContext(
+                    native,
+                    length=placed.context_length,
+                    batch=placed.batch,
+                    threads=self._threads,
+                    slots=placed.slots,
+                    stop=stop,
+                    compact=placed.kv == "q8_0",
+                )
+            except ModelError:
+                if placed.kv == "q8_0":  # it cannot be kept like this in every model, on every device
+                    placed = place(kv_types=("f16",))
+                    continue
+                less = placement.smaller(placed, self._asked)
+                if less is None:
+                    raise
+                placed = less
             else:
-                length = max(hardware.SHORTEST_CONTEXT, length // 2)
+                length = context.length
+                return context, replace(placed, context_length=length, batch=min(placed.batch, length))
+
+
+def _no_gpu(path: Path) -> Problem:
+    return Problem(
+        "gpu_missing",
+        f"There is no graphics card that this Carrel can compute on; {path.name} runs on the processor.",
+    )
+
+
+def _refused_by(gpu: hardware.Device, path: Path) -> Problem:
+    return Problem(
+        "gpu_refused",
+        f"{path.name} does not run on {gpu.name}; it runs on the processor instead, more slowly.",
+    )
 
 
 def _try_out(native: NativeModel, context: NativeContext, path: Path) -> None:

@@ -49,7 +49,7 @@ class Engine:
 
         Args:
             context_length: in tokens; 0: as the model and memory allow.
-            gpu_layers: -1: all, where there is a GPU.
+            gpu_layers: -1: as many as fit, where there is a GPU.
             threads: 0: all physical cores.
             slots: answers that are written side by side; 0: a few, as memory allows.
             queue_limit: requests that may wait; one more gets BusyError, unless it is urgent.
@@ -80,7 +80,8 @@ class Engine:
 
         Raises:
             ModelFileError: the file is no chat model that can be loaded; the message says why.
-            ModelError: not enough memory, or the engine was closed.
+            ModelTooLargeError: it, or what was asked, needs more memory than is free.
+            ModelError: llama.cpp found no room for it, or the engine was closed.
         """
         parts = chat_model.load(
             self.path,
@@ -274,9 +275,10 @@ class Engine:
             sha256=self._sha256 or catalogue.sha256(self.path),
             loaded=True,
             context_length=parts.context.length,
-            backend=parts.offload.backend,
-            layers=parts.native.layers,
-            layers_offloaded=parts.offload.layers,
+            backend=parts.placement.backend,
+            layers=parts.placement.all_layers,
+            layers_offloaded=parts.placement.layers,
+            placement=parts.placement.sentence,
         )
 
     def _run(self, loop: Loop) -> None:
@@ -288,5 +290,6 @@ class Engine:
         if self._states is None:
             return None
         build = llama.versions()["llama.cpp"]
-        key = f"{record.sha256} {build} {parts.context.length} {parts.offload.layers}"
+        placed = parts.placement
+        key = f"{record.sha256} {build} {parts.context.length} {placed.layers} {placed.kv}"
         return StateStore(self._states, key=key)

@@ -30,6 +30,7 @@ class NativeContext:
         shared: bool = False,
         stop: StopFlag | None = None,
         pooled: bool = False,
+        compact: bool = False,
     ) -> None:
         """Allocate the context.
 
@@ -41,6 +42,7 @@ class NativeContext:
             shared: the slots share one memory. Copying between them is free then, and computing
                 slower the more all of them hold.
             pooled: give one vector a text instead of scores a token (mean, unless the file says).
+            compact: keep keys and values in 8 bits. Not every model and device can.
 
         Raises:
             ModelError: not enough memory, or the model cannot work like this.
@@ -58,6 +60,9 @@ class NativeContext:
             options.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
             if not _pools(model):
                 options.pooling_type = native.LLAMA_POOLING_TYPE_MEAN
+        if compact:
+            options.type_k = options.type_v = native.GGML_TYPE_Q8_0
+            options.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED  # values in 8 bits need it
         if stop is not None:
             options.abort_callback, options.abort_callback_data = stop.callback, stop.data
         self._stop = stop  # llama.cpp holds its address: it must live as long as the context

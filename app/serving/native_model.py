@@ -14,6 +14,7 @@ from app.serving import llama
 from app.serving.llama import native
 from app.serving.vocabulary import Vocabulary
 
+_NO_DEVICES = (ctypes.c_void_p * 1)(None)  # a list that ends at once
 _CONTROL = native.LLAMA_TOKEN_ATTR_CONTROL | native.LLAMA_TOKEN_ATTR_UNKNOWN
 
 
@@ -21,7 +22,11 @@ class NativeModel:
     """The weights and the vocabulary of one GGUF file."""
 
     def __init__(self, path: Path, *, gpu_layers: int = 0) -> None:
-        """Map the file into memory. `gpu_layers` -1 puts all layers on the GPU, if there is one.
+        """Map the file into memory.
+
+        Args:
+            gpu_layers: how many go to the GPU, if there is one; the weights behind the last are one
+                more. 0: no GPU is so much as touched, so that one that does not work is in no way.
 
         Raises:
             ModelFileError: llama.cpp refused the file; the message carries its reason.
@@ -29,6 +34,8 @@ class NativeModel:
         llama.prepare()
         options = native.llama_model_default_params()
         options.n_gpu_layers = gpu_layers
+        if gpu_layers == 0:
+            options.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
         with llama.log_lines.reasons() as reasons:
             self._handle = native.llama_model_load_from_file(os.fsencode(path), options)
         if not self._handle:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from app.confinement import processes, spawn
-from app.errors import ModelError
+from app.errors import ModelError, ModelTooLargeError
 from app.records import ModelKind
 from app.serving import trial
 from app.serving.verdicts import Verdict
@@ -61,6 +61,7 @@ class Probe:
             on_gpu: whether there is a GPU to put them on.
 
         Raises:
+            ModelTooLargeError: there is not enough memory for it now.
             ModelError: it could not be tried out, for a reason that is not the file's.
         """
         wanted = trial.Wanted(str(path), kind, gpu_layers, self._threads, on_gpu)
@@ -107,6 +108,8 @@ class Probe:
             return Verdict("proven")
         if isinstance(answer, trial.Refused):
             return Verdict("refused", answer.message)
+        if isinstance(answer, trial.TooLarge):
+            raise ModelTooLargeError(answer.message)
         if isinstance(answer, trial.Undecided):
             raise ModelError(answer.message)
         self._end()

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from app import confinement
-from app.errors import AppError, ModelError, ModelFileError
+from app.errors import AppError, ModelError, ModelFileError, ModelTooLargeError
 from app.records import ModelKind
-from app.serving import hardware
+from app.serving import placement
 from app.serving.embedder import Embedder
 from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, Generation, Prompt
@@ -56,13 +56,19 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
+class TooLarge(msgspec.Struct, frozen=True, tag="too_large"):
+    """There is not enough memory for it now: the sentence of a ModelTooLargeError."""
+
+    message: str
+
+
 class Undecided(msgspec.Struct, frozen=True, tag="undecided"):
     """Something other than the file was in the way: the sentence of a ModelError."""
 
     message: str
 
 
-Found = Proven | Refused | Undecided
+Found = Proven | Refused | TooLarge | Undecided
 
 encode = msgspec.json.Encoder().encode
 _wanted = msgspec.json.Decoder(Wanted)
@@ -101,6 +107,8 @@ def _try(wanted: Wanted) -> Found:
             _try_embedding(path)
     except ModelFileError as refusal:
         return Refused(refusal.message)
+    except ModelTooLargeError as refusal:
+        return TooLarge(refusal.message)
     except ModelError as error:
         return Undecided(error.message)
     except OSError as error:
@@ -113,7 +121,7 @@ def _try(wanted: Wanted) -> Found:
 def _try_chat(path: Path, wanted: Wanted) -> None:
     engine = Engine(
         path,
-        context_length=hardware.SHORTEST_CONTEXT,
+        context_length=placement.SHORTEST_CONTEXT,
         gpu_layers=wanted.gpu_layers,
         threads=wanted.threads,
         sha256="-",

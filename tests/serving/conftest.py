@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import importlib.util
+import struct
 import sys
 import threading
 from collections import deque
@@ -111,6 +112,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return module.write(folder / name, architecture, **options)
 
     return tiny
+
+
+@pytest.fixture
+def immense(tiny: Callable[..., Path], tmp_path: Path) -> Path:
+    """A model whose header claims so many heads that no machine has the memory for their keys."""
+    data = tiny("llama").read_bytes()
+    key = b"llama.attention.head_count_kv"
+    at = data.index(key) + len(key) + 4
+    path = tmp_path / "immense.gguf"
+    path.write_bytes(data[:at] + struct.pack("<I", 2**30) + data[at + 4 :])
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,9 @@
 import os
 
-from hypothesis import given
-from hypothesis import strategies as st
+import psutil
+import pytest
 
 from app.serving import hardware
-from app.serving.hardware import Device, Offload, context_length, kv_bytes_per_token, offload
-
-CPU = Device("CPU", "a processor", gpu=False, memory_free=1, memory_total=1)
-GPU = Device("CUDA0", "a graphics card", gpu=True, memory_free=1, memory_total=1)
 
 
 def test_threads_are_cores_this_process_may_use():
@@ -18,36 +14,48 @@ def test_there_is_memory():
     assert hardware.memory_available() > 0
 
 
-def test_smollm_takes_45_megabytes_for_2048_tokens():
-    assert 2048 * kv_bytes_per_token(layers=30, kv_heads=3, head_width=64) == 45 * 2**20
+@pytest.fixture
+def container(tmp_path, monkeypatch):
+    """Pretends to run in a container whose control group says this."""
+    monkeypatch.setattr(hardware, "_CGROUP", tmp_path)
+
+    def container(**files):
+        for name, text in files.items():
+            (tmp_path / name.replace("_", ".")).write_text(text)
+
+    return container
 
 
-def test_a_context_is_as_long_as_the_model_and_memory_allow():
-    assert context_length(asked=0, trained=131_072, bytes_per_token=1, memory=2**40) == 8_192
-    assert context_length(asked=0, trained=2_048, bytes_per_token=1, memory=2**40) == 2_048
-    assert context_length(asked=0, trained=8_192, bytes_per_token=10, memory=50_000) == 2_000
-    assert context_length(asked=0, trained=8_192, bytes_per_token=10, memory=0) == 512
+def test_a_containers_limit_is_a_limit(container):
+    container(memory_max="3000000", memory_current="1000000")
+
+    assert hardware.memory_available() == 2_000_000
 
 
-def test_what_was_asked_for_is_kept_up_to_what_the_model_was_trained_on():
-    assert context_length(asked=100, trained=8_192, bytes_per_token=1, memory=0) == 100
-    assert context_length(asked=99_999, trained=8_192, bytes_per_token=1, memory=0) == 8_192
+def test_files_a_container_holds_in_memory_can_be_dropped(container):
+    container(
+        memory_max="3000000",
+        memory_current="2900000",
+        memory_stat="anon 900000\nfile 2000000\nactive_file 1500000\ninactive_file 500000",
+    )
+
+    assert hardware.memory_available() == 2_100_000
 
 
-@given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 2**45))
-def test_a_context_always_has_a_length_and_never_more_than_trained(asked, trained, bytes_per_token, memory):
-    length = context_length(asked=asked, trained=trained, bytes_per_token=bytes_per_token, memory=memory)
+@pytest.mark.parametrize(("limit", "used"), [("max", "5"), ("", ""), ("5000", "junk")])
+def test_a_container_that_says_nothing_sensible_is_no_reason_to_fail(container, limit, used):
+    container(memory_max=limit, memory_current=used, memory_stat="what is this")
 
-    assert 0 < length <= (trained or 8_192)
-
-
-def test_without_a_gpu_everything_runs_on_the_cpu():
-    assert offload(asked=-1, layers=30, devices=[CPU]) == Offload("CPU", 0)
-    assert offload(asked=10, layers=30, devices=[]) == Offload("CPU", 0)
+    assert 0 <= hardware.memory_available() <= psutil.virtual_memory().total
 
 
-def test_with_a_gpu_layers_go_there_as_asked():
-    assert offload(asked=-1, layers=30, devices=[CPU, GPU]) == Offload("CUDA0", 30)
-    assert offload(asked=10, layers=30, devices=[GPU, CPU]) == Offload("CUDA0", 10)
-    assert offload(asked=999, layers=30, devices=[GPU]) == Offload("CUDA0", 30)
-    assert offload(asked=0, layers=30, devices=[GPU]) == Offload("CPU", 0)
+def test_a_container_that_is_overdrawn_has_nothing_left(container):
+    container(memory_max="1000", memory_current="5000")
+
+    assert hardware.memory_available() == 0
+
+
+def test_a_containers_time_is_counted_in_whole_cores(container):
+    container(cpu_max="150000 100000")
+
+    assert hardware.cores() == 1

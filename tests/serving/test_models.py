@@ -94,6 +94,15 @@ def test_a_chosen_model_that_fails_at_the_start_is_replaced_by_the_bundled_one(d
     assert "gone.gguf" in here.notices[0].message
 
 
+def test_a_chosen_model_that_does_not_fit_is_replaced_by_the_bundled_one_with_figures(desk, immense):
+    here = desk(chat=immense)
+
+    assert started(here).model.name == "SmolLM2 135M Instruct"
+    assert [notice.code for notice in here.notices] == ["model_too_large"]
+    assert "immense.gguf needs about" in here.notices[0].message
+    assert "are free. The model that comes with Carrel answers instead." in here.notices[0].message
+
+
 def read_again(engine):
     """How many tokens of a long prompt need not be computed."""
     asked = Generation(engine.encode([ChatMessage("user", "word " * 300)]), 2)

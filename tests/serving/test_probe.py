@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.errors import ModelError
+from app.errors import ModelError, ModelTooLargeError
 from app.serving import trial
 from app.serving.probe import Probe
 from app.serving.verdicts import Verdict
@@ -134,6 +134,11 @@ def with_a_negative_epsilon(data: bytes) -> bytes:
 def test_a_model_that_gives_a_token_and_one_that_gives_a_vector_are_proven(tiny):
     assert Probe().try_out(tiny("llama"), "chat") == Verdict("proven")
     assert Probe().try_out(tiny("llama"), "embedding") == Verdict("proven")
+
+
+def test_a_model_for_which_there_is_no_memory_now_is_refused_with_figures_and_without_a_verdict(immense):
+    with pytest.raises(ModelTooLargeError, match=r"immense\.gguf needs about .* GB of memory; .* are free"):
+        Probe().try_out(immense, "chat")
 
 
 @pytest.mark.model

@@ -1,0 +1,296 @@
+"""How a model is laid out in memory: which layers on the GPU, how long a context, how many at once.
+
+Arithmetic only: from a `Footprint` and what is free comes a `Placement` that fits with a margin,
+and that says in a sentence what was chosen. What the user asked for is kept or refused with the
+figures, but for a context longer than the model was trained on.
+
+    context (as long as all memory allows) → layers (as many as the GPU holds) → slots (of the rest)
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from app.errors import ModelTooLargeError
+from app.serving.footprint import Footprint, KvType
+from app.serving.hardware import Device
+
+LONGEST_DEFAULT_CONTEXT = 8_192
+"""Tokens a context has unless asked otherwise: memory and reading time grow with it."""
+
+COMFORTABLE_CONTEXT = 4_096
+"""Tokens for which the model may take what memory there is: a question with its passages fits."""
+
+SHORTEST_CONTEXT = 512
+"""Tokens below which no useful question fits."""
+
+BATCHES = (512, 128)
+"""The most tokens of one step. Longer ones read prompts no faster; a shorter one takes less memory."""
+
+SLOTS = 4
+"""Answers that are written side by side, where memory allows."""
+
+KV_TYPES: tuple[KvType, ...] = ("f16", "q8_0")
+"""How keys and values may be kept, the best first."""
+
+CPU = "CPU"
+
+_STEP = 256  # tokens by which llama.cpp rounds a context up
+# Beyond the first, slots are a convenience: they take no more than this of anybody's memory.
+_MOST_FOR_SLOTS = 1 << 30
+# A context longer than COMFORTABLE_CONTEXT, and slots, leave the rest of what is free to others.
+_SHARE_FOR_CONTEXT = 0.4
+# What stays free: for the embedder, the window and other programs; for the driver and the screen.
+_MAIN_MARGIN, _LARGEST_MAIN_MARGIN = 1 / 8, 1 << 30
+_GPU_MARGIN, _SMALLEST_GPU_MARGIN = 1 / 10, 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asked for. 0 (of layers: -1): as the model and memory allow."""
+
+    context_length: int = 0
+    gpu_layers: int = -1
+    slots: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How a model is laid out: `layers` of `all_layers` on `backend`, the rest on the processor.
+
+    `context_length`: of each slot, in tokens. `batch`: the most tokens of one step.
+    """
+
+    backend: str
+    layers: int
+    all_layers: int
+    context_length: int
+    slots: int
+    kv: KvType
+    batch: int
+
+    @property
+    def sentence(self) -> str:
+        """What was chosen, for people: "31 of 36 layers on the GPU, 8,192 tokens"."""
+        where = f"{self.layers} of {self.all_layers} layers on the GPU" if self.layers else "on the processor"
+        parts = [where, f"{self.context_length:,} tokens"]
+        if self.slots > 1:
+            parts.append(f"{self.slots} answers side by side")
+        if self.kv != "f16":
+            parts.append("the context in 8 bits to save memory")
+        return ", ".join(parts)
+
+
+def place(
+    model: Footprint,
+    *,
+    free: int,
+    gpu: Device | None,
+    asked: Asked,
+    kv_types: Sequence[KvType] = KV_TYPES,
+) -> Placement:
+    """Lay out `model`.
+
+    Args:
+        free: bytes of main memory.
+        gpu: where layers may go; None: nowhere. One that reports no free memory is believed to
+            hold whatever is asked of it.
+        kv_types: how keys and values may be kept, the best first.
+
+    Raises:
+        ModelTooLargeError: it, or what was asked, does not fit.
+    """
+    if gpu is not None and asked.gpu_layers == 0:
+        gpu = None
+    best: Placement | None = None
+    for batch in BATCHES:
+        for kv in kv_types:
+            room = _Room(model, free, gpu, asked, kv=kv, batch=batch)
+            found = room.placement()
+            if found is not None and (best is None or found.context_length > best.context_length):
+                best = found
+            if best is not None and best.context_length >= room.wanted:
+                return best
+    if best is not None:
+        return best
+    raise _refusal(_Room(model, free, gpu, asked, kv=kv_types[-1], batch=BATCHES[-1]))
+
+
+def smaller(placed: Placement, asked: Asked) -> Placement | None:
+    """The next one to try where llama.cpp finds no room after all; None: what was asked is at its least."""
+    if placed.slots > 1 and not asked.slots:
+        return dataclasses.replace(placed, slots=placed.slots // 2)
+    if placed.context_length > SHORTEST_CONTEXT and not asked.context_length:
+        length = max(SHORTEST_CONTEXT, placed.context_length // 2)
+        return dataclasses.replace(placed, context_length=length, batch=min(placed.batch, length))
+    return None
+
+
+def first_gpu(devices: Iterable[Device]) -> Device | None:
+    """The GPU that is reckoned with. llama.cpp uses the others as well: then there is more room."""
+    return next((device for device in devices if device.gpu), None)
+
+
+class _Room:
+    """What fits, with keys and values of one type and batches of one size."""
+
+    def __init__(
+        self, model: Footprint, free: int, gpu: Device | None, asked: Asked, *, kv: KvType, batch: int
+    ) -> None:
+        self.model, self.gpu, self.asked = model, gpu, asked
+        self.free = free
+        self._kv, self._batch = kv, batch
+        self._trained = model.trained or LONGEST_DEFAULT_CONTEXT
+        self.shortest = min(SHORTEST_CONTEXT, self._trained)
+        self._first_slots = max(1, asked.slots)
+        self._main_margin = min(int(free * _MAIN_MARGIN), _LARGEST_MAIN_MARGIN)
+
+    @property
+    def wanted(self) -> int:
+        """Tokens with which nobody looks for a way to more."""
+        if self.asked.context_length > 0:
+            return min(self.asked.context_length, self._trained)
+        return min(COMFORTABLE_CONTEXT, self._trained)
+
+    def placement(self) -> Placement | None:
+        """The best one; None if nothing fits."""
+        length = self._length()
+        if length is None:
+            return None
+        layers = self.layers(length)
+        slots = self.asked.slots or self._slots(length, layers)
+        return Placement(
+            backend=self.gpu.name if self.gpu and layers else CPU,
+            layers=layers,
+            all_layers=len(self.model.layers),
+            context_length=length,
+            slots=slots,
+            kv=self._kv,
+            batch=min(self._batch, length),
+        )
+
+    def layers(self, length: int) -> int:
+        """How many go to the GPU beside a context of `length` tokens for each of the first slots."""
+        every = len(self.model.layers)
+        if self.gpu is None:
+            return 0
+        if self.asked.gpu_layers > 0:
+            return min(self.asked.gpu_layers, every)
+        return self.most_layers(length)
+
+    def most_layers(self, length: int) -> int:
+        """How many the GPU holds."""
+        every, slots = len(self.model.layers), self._first_slots
+        return _most(0, every, lambda layers: self._gpu_holds(length, layers, slots)) or 0
+
+    def main_need(self, length: int, layers: int, slots: int, *, generous: bool = False) -> int:
+        """Bytes of main memory, the margin included.
+
+        Args:
+            layers: that are on the GPU.
+            generous: so that the context takes no more than its share of what is left.
+        """
+        model = self.model
+        here = model.layers[: len(model.layers) - layers]
+        weights = model.entrance + sum(layer.weights for layer in here)
+        if not layers:
+            weights += model.exit - model.shared
+        context = sum(layer.context(self._kv, length=length, slots=slots) for layer in here)
+        if generous:
+            context = math.ceil(context / _SHARE_FOR_CONTEXT)
+        computing = model.computing(batch=self._batch, length=length, slots=slots)
+        return weights + context + computing + self._main_margin
+
+    def gpu_need(self, length: int, layers: int, slots: int) -> int:
+        """Bytes of the GPU's memory, the margin included."""
+        if not layers or self.gpu is None:
+            return 0
+        model = self.model
+        there = model.layers[len(model.layers) - layers :]
+        weights = model.exit + sum(layer.weights for layer in there)
+        context = sum(layer.context(self._kv, length=length, slots=slots) for layer in there)
+        margin = max(_SMALLEST_GPU_MARGIN, int(self.gpu.memory_free * _GPU_MARGIN))
+        return weights + context + model.computing(batch=self._batch, length=length, slots=slots) + margin
+
+    def longest(self, low: int, high: int, *, generous: bool = False) -> int | None:
+        """The longest context from `low` to `high` that fits, for each of the first slots."""
+        return _most(low, high, lambda length: self._fits(length, generous=generous))
+
+    def _length(self) -> int | None:
+        if self.asked.context_length > 0:
+            return self.longest(self.wanted, self.wanted)
+        length = self.longest(self.shortest, self.wanted)
+        if length != self.wanted:
+            return length and max(self.shortest, length - length % _STEP)
+        highest = min(LONGEST_DEFAULT_CONTEXT, self._trained)
+        length = self.longest(self.wanted, highest, generous=True) or self.wanted
+        # All layers on the GPU are worth more than a context beyond the comfortable.
+        every = len(self.model.layers)
+        if self.gpu is not None and self.asked.gpu_layers < 0 and self.layers(length) < every:
+            whole = _most(self.wanted, length, lambda it: self.most_layers(it) == every)
+            length = whole or length
+        return length if length == highest else max(self.wanted, length - length % _STEP)
+
+    def _slots(self, length: int, layers: int) -> int:
+        """Beside the first, as many as their share allows without a layer moving."""
+
+        def fit(slots: int) -> bool:
+            context = sum(it.context(self._kv, length=length, slots=slots) for it in self.model.layers)
+            return (
+                context <= _MOST_FOR_SLOTS
+                and self.main_need(length, layers, slots, generous=True) <= self.free
+                and self._gpu_holds(length, layers, slots)
+            )
+
+        return _most(2, SLOTS, fit) or 1
+
+    def _fits(self, length: int, *, generous: bool) -> bool:
+        layers = self.layers(length)
+        need = self.main_need(length, layers, self._first_slots, generous=generous)
+        return need <= self.free and self._gpu_holds(length, layers, self._first_slots)
+
+    def _gpu_holds(self, length: int, layers: int, slots: int) -> bool:
+        if self.gpu is None or not self.gpu.memory_free:
+            return True
+        return self.gpu_need(length, layers, slots) <= self.gpu.memory_free
+
+
+def _refusal(room: _Room) -> ModelTooLargeError:
+    """Why nothing fits, in figures, and what would."""
+    model, gpu, asked = room.model, room.gpu, room.asked
+    length = room.wanted if asked.context_length > 0 else room.shortest
+    slots = max(1, asked.slots)
+    layers = room.layers(length)
+    if gpu is not None and gpu.memory_free and room.gpu_need(length, layers, slots) > gpu.memory_free:
+        needed, free = _figures(room.gpu_need(length, layers, slots), gpu.memory_free)
+        return ModelTooLargeError(
+            f"{model.name} needs about {needed} on {gpu.name} for {layers} layers; {free} are free there."
+            f" {room.most_layers(length)} layers would fit."
+        )
+    needed, free = _figures(room.main_need(length, layers, slots), room.free)
+    beside = f" beside {layers} layers on {gpu.name}" if gpu and layers else ""
+    with_context = f" with {length:,} tokens of context" if length > room.shortest else ""
+    message = f"{model.name} needs about {needed} of memory{beside}{with_context}; {free} are free."
+    fitting = room.longest(1, length) if with_context else None
+    if fitting is not None:
+        message += f" {fitting:,} tokens would fit."
+    return ModelTooLargeError(message)
+
+
+def _most(low: int, high: int, fits: Callable[[int], bool]) -> int | None:
+    """The largest number from `low` to `high` for which `fits`, which holds up to some number only."""
+    if low > high or not fits(low):
+        return None
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _figures(needed: int, free: int) -> tuple[str, str]:
+    """Both in the same unit, the need rounded up and the rest down: they never look the same."""
+    unit, name = (1e9, "GB") if needed >= 1e9 else (1e6, "MB")
+    places = 10 if name == "GB" else 1
+    up, down = math.ceil(needed / unit * places) / places, math.floor(free / unit * places) / places
+    return f"{up:,.{1 if places == 10 else 0}f} {name}", f"{down:,.{1 if places == 10 else 0}f} {name}"
