@@ -110,6 +110,7 @@ def describe(record: Record) -> str:
                 f"    sha256    {model.sha256}",
                 f"    backend   {model.backend}, {model.layers_offloaded} of {model.layers} layers offloaded",
                 f"    context   {model.context_length:,} tokens",
+                *([f"    chosen    {model.placement}"] if model.placement else []),
             ]
         parts += [
             "",

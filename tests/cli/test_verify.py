@@ -44,7 +44,7 @@ def passing(client, lease):
         Finished(answer),
     )
     client.page_found = Page(lease.id, sample.page, 4, PAGE, True)
-    model = Model("A model", "chat", "/m.gguf", 3, "ab" * 32, True, 2_048, "CPU", 30, 0)
+    model = Model("A model", "chat", "/m.gguf", 3, "ab" * 32, True, 2_048, "CPU", 30, 0, placement="as told")
     client.state = Health("ok", "0.1.0", {"llama.cpp": "b1"}, "/p", 1.0, 5, 1, 9, 9, 0, (model,), None)
     return client
 
@@ -54,6 +54,7 @@ def test_a_right_answer_passes_and_is_written_as_text_and_json(program, passing,
 
     captured = capsys.readouterr()
     assert "Carrel verification: passed" in captured.out
+    assert "    chosen    as told\n" in captured.out
     text, record = sorted((tmp_path / "verify").iterdir(), key=lambda file: file.suffix, reverse=True)
     assert text.read_text() + "\n" == captured.out
     kept = json.loads(record.read_text())

@@ -323,6 +323,10 @@ class TestModels:
         client.publish(ModelChanged(fakes.a_model(**changed)))
         qtbot.waitUntil(lambda: window.chip.text() == said)
 
+    def test_the_chip_explains_how_the_model_was_laid_out(self, qtbot, window, client, fakes):
+        client.publish(ModelChanged(fakes.a_model(placement="31 of 36 layers on the GPU, 8,192 tokens")))
+        qtbot.waitUntil(lambda: window.chip.toolTip().endswith("\n31 of 36 layers on the GPU, 8,192 tokens"))
+
     def test_a_chosen_model_is_kept_in_the_settings(self, qtbot, window, settings):
         window.chip.chosen.emit("/home/reader/Big.gguf")
         qtbot.waitUntil(lambda: window.chip.text() == "Big · CPU")

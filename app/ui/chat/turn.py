@@ -31,6 +31,7 @@ _HELPED_BY_ANOTHER_MODEL = {
     "model_file_invalid",
     "model_quarantined",
     "model_timed_out",
+    "model_too_large",
     "model_unavailable",
 }
 _STOPPED_EARLY = "Stopped before the answer began."

@@ -110,7 +110,7 @@ class ModelChip(Button):
         else:
             self.set_icon(None)
             self.setText(f"{chat.name} · {placement(chat)}")
-            self.setToolTip(f"{chat.name}\n{_details(chat)}")
+            self.setToolTip("\n".join(filter(None, (chat.name, _details(chat), chat.placement))))
         self.setAccessibleName(f"Model: {self.text()}")
 
     def _open_menu(self) -> None:
