@@ -34,8 +34,12 @@ _MODELS_CLOSE_WITHIN_S = 4.0
 class Composition:
     """The open parts of one profile. `build` and `close` are called once each, in this order."""
 
-    def __init__(self, profile: Profile, settings: Settings, model: Path | None) -> None:
+    def __init__(
+        self, profile: Profile, settings: Settings, model: Path | None, *, polite: bool = False
+    ) -> None:
+        """`polite`: there is a window, which the model at work must not make stutter."""
         self._profile = profile
+        self._polite = polite
         self._settings = settings
         self._model = model
         self._feed = Feed()
@@ -105,6 +109,7 @@ class Composition:
             breadcrumb=Breadcrumb(self._profile.breadcrumb),
             states=self._profile.states if self._settings.flag("keep_read") else None,
             rests_after=self._settings.number("rest_after") * 60.0 or None,
+            polite=self._polite,
             fallback_chat=None if self._model else bundled.chat.path,
             on_change=self._changed,
             on_notice=self._noticed,

@@ -34,13 +34,16 @@ def prepare(profile: Profile, model: Path | None, *, verbose: bool) -> None:
         _check_model(model)
 
 
-def reach(profile: Profile, model: Path | None) -> Side:
+def reach(profile: Profile, model: Path | None, *, window: bool = False) -> Side:
     """Become the one that holds the profile, or reach the one that does.
+
+    Args:
+        window: as for `Side`.
 
     Raises:
         ProfileInUseError: another process holds the profile and does not answer in time.
     """
-    side = Side(profile, model)
+    side = Side(profile, model, window=window)
     deadline = time.monotonic() + _ANSWERS_WITHIN_S
     try:
         while not side.claim():

@@ -46,11 +46,13 @@ class Side:
             gateway is being opened waits for that.
     """
 
-    def __init__(self, profile: Profile, model: Path | None) -> None:
+    def __init__(self, profile: Profile, model: Path | None, *, window: bool = False) -> None:
+        """`window`: this process shows one, and its models let it go first."""
         self.settings = Settings(profile.settings)
         self.client = Client(_Route(self))
         self._profile = profile
         self._model = model
+        self._window = window
         self._lock = FileLock(profile.lock, thread_local=False)
         self._server = Server(self._build)
         self._running = False
@@ -184,7 +186,7 @@ class Side:
     def _build(self) -> "Backend":
         from app.main.composition import Composition  # noqa: PLC0415 - on the gateway's thread: it is slow
 
-        self._composition = Composition(self._profile, self.settings, self._model)
+        self._composition = Composition(self._profile, self.settings, self._model, polite=self._window)
         self._backend = self._composition.build()
         return self._backend
 

@@ -30,7 +30,7 @@ def show(profile: Profile, model: Path | None, *, verbose: bool) -> int:
     if not _display():
         raise DisplayError("There is no display here for a window. `carrel --help` lists what works without.")
     prepare(profile, model, verbose=verbose)
-    side = reach(profile, model)
+    side = reach(profile, model, window=True)
     try:
         if not side.owner and side.submit(side.client.show_window()).result():
             return 0

@@ -67,6 +67,7 @@ class Embedder:
         queue_limit: int = 256,
         sha256: str | None = None,
         name: str | None = None,
+        polite: bool = False,
     ) -> None:
         """Nothing is loaded yet. Arguments as for `Engine`; `queue_limit` counts jobs.
 
@@ -78,6 +79,7 @@ class Embedder:
         self._threads = threads
         self._queue_limit = queue_limit
         self._sha256 = sha256
+        self._polite = polite
         self._parts: _Loaded | None = None
         self._record: Model | None = None
         self._working: list[threading.Thread] = []
@@ -207,6 +209,8 @@ class Embedder:
     # From here on: the embedder's threads.
 
     def _run(self, context: NativeContext) -> None:
+        if self._polite:
+            hardware.step_back()
         while (taken := self._take()) is not None:
             job, place = taken
             try:

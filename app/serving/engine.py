@@ -44,6 +44,7 @@ class Engine:
         at_work: Callable[[bool], None] | None = None,
         rests_after: float | None = None,
         on_rest: Callable[[], None] | None = None,
+        polite: bool = False,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -59,6 +60,7 @@ class Engine:
             at_work: told on the engine's thread when there is work and when none is left.
             rests_after: seconds without a request after which it closes by itself; None: never.
             on_rest: called on the engine's thread when it has done so.
+            polite: let other threads of this computer go first, where it can be done (Linux).
         """
         self.path = path
         self._name = name or path.stem
@@ -68,6 +70,7 @@ class Engine:
         self._sha256 = sha256
         self._at_work = at_work or (lambda _busy: None)
         self._rests_after, self._on_rest = rests_after, on_rest or (lambda: None)
+        self._polite = polite
         self._inbox = Inbox(queue_limit)
         self._bells = Bells()
         self._parts: chat_model.ChatModel | None = None
@@ -97,7 +100,7 @@ class Engine:
             parts.free()
             raise
         self._parts, self._record = parts, record
-        self._loop = Loop(parts, self._inbox, self._store(parts, record), self._at_work)
+        self._loop = Loop(parts, self._inbox, self._store(parts, record), self._at_work, polite=self._polite)
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="engine", daemon=True)
         # A daemon that is still inside native code when the interpreter goes would crash it.
         atexit.register(self.close)

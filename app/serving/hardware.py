@@ -5,12 +5,15 @@ the machine and its container allow.
 """
 
 import os
+import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
+_POLITE = 10  # niceness; the window's thread has 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,18 @@ def memory_available() -> int:
     if limit is not None:
         free = min(free, max(0, limit - max(0, (used or 0) - _file_pages())))
     return free
+
+
+def step_back() -> None:
+    """Let other threads go first: the calling one, and those that it starts from now on.
+
+    Only on Linux has a thread a niceness of its own, which its own threads inherit. Elsewhere
+    nothing happens: lowering the whole process would lower the window as well.
+    """
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        # Nobody may step forward again: it stays as far back as the whole process was put.
+        os.setpriority(os.PRIO_PROCESS, thread, max(_POLITE, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _container_cores() -> int | None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 
 from app.errors import AppError, DeadlineError, DecodeError, ModelError
-from app.serving import llama, sampler
+from app.serving import hardware, llama, sampler
 from app.serving.chat_model import ChatModel
 from app.serving.checkpoints import Checkpoint, Checkpoints
 from app.serving.generation import EndReason
@@ -41,17 +41,21 @@ class Loop:
         inbox: Inbox,
         states: StateStore | None,
         at_work: Callable[[bool], None],
+        *,
+        polite: bool = False,
     ) -> None:
         """Nothing runs yet.
 
         Args:
             states: where what was read is kept over restarts; None: nowhere.
             at_work: told when there is work and when none is left, often more than once.
+            polite: let other threads of this computer go first.
         """
         self.parts = parts
         self._inbox = inbox
         self._states = states
         self._at_work = at_work
+        self._polite = polite
         self._cache = KvCache(
             parts.context.length, parts.context.slots, copies=not parts.native.has_running_state
         )
@@ -67,6 +71,8 @@ class Loop:
         self._failures = 0
 
     def run(self) -> None:
+        if self._polite:
+            hardware.step_back()  # before the first step: llama.cpp's own threads inherit it
         try:
             while self._take_inbox():
                 try:

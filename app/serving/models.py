@@ -42,6 +42,7 @@ class Models:
         breadcrumb: Breadcrumb,
         states: Path | None = None,
         rests_after: float | None = None,
+        polite: bool = False,
         fallback_chat: Path | None,
         on_change: Callable[[Model], None],
         on_notice: Callable[[Problem], None],
@@ -53,7 +54,7 @@ class Models:
             context_length, gpu_layers, threads: as for `Engine`.
             admission: asked before a file is loaded; closed with this.
             breadcrumb: told which models are at work; closed with this.
-            states: as for `Engine`.
+            states, polite: as for `Engine`.
             rests_after: seconds without a question after which the chat model is freed; the next
                 question loads it again. None: never.
             fallback_chat: the bundled file, used when `chat` cannot be loaded at the start. None
@@ -63,7 +64,7 @@ class Models:
         """
         self._context_length, self._gpu_layers, self._threads = context_length, gpu_layers, threads
         self._admission, self._breadcrumb = admission, breadcrumb
-        self._states, self._rests_after = states, rests_after
+        self._states, self._rests_after, self._polite = states, rests_after, polite
         self._chat_path, self._embedding_path = chat, embedding
         self._fallback_chat = fallback_chat
         self._asked = fallback_chat is None
@@ -241,7 +242,9 @@ class Models:
         name = self._name(path)
         try:
             admitted = self._admission.admit(path, "embedding", gpu_layers=0, asked=False)
-            embedder = Embedder(path, threads=self._threads, sha256=admitted.sha256, name=name)
+            embedder = Embedder(
+                path, threads=self._threads, sha256=admitted.sha256, name=name, polite=self._polite
+            )
             with self._breadcrumb.mark(path, name, "loading", admitted.device):
                 embedder.load()
             self._keep(embedder)
@@ -293,6 +296,7 @@ class Models:
             at_work=self._breadcrumb.mark(path, name, "answering", admitted.device).show,
             rests_after=self._rests_after,
             on_rest=lambda: self._rested(engine),
+            polite=self._polite,
         )
         with self._breadcrumb.mark(path, name, "loading", admitted.device):
             engine.load()

@@ -264,3 +264,35 @@ def test_an_engine_closed_in_the_middle_of_an_answer_has_no_work_left(new_engine
     assert asyncio.run(close_meanwhile()).reason == "cancelled"
     assert [busy for busy, _ in itertools.groupby(told)][-2:] == [True, False]
     assert sum(busy for busy, _ in itertools.groupby(told)) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_a_polite_engine_computes_on_threads_that_let_others_go_first(models):
+    code = f"""
+        import asyncio, os
+        from pathlib import Path
+        from app.serving.engine import Engine
+        from app.serving.generation import ChatMessage, Generation
+
+        def niceness():
+            stats = (task.joinpath("stat").read_text() for task in Path("/proc/self/task").iterdir())
+            return sorted(int(stat.rpartition(")")[2].split()[16]) for stat in stats)
+
+        async def ask(engine):
+            async for _ in engine.generate(Generation(engine.encode([ChatMessage("user", "Why?")]), 4)):
+                pass
+
+        for polite in (False, True):
+            engine = Engine(Path({str(models.chat.path)!r}), threads=3, sha256="-", polite=polite)
+            engine.load()
+            before = niceness()
+            asyncio.run(ask(engine))
+            print(polite, before.count(10), niceness().count(10), niceness().count(os.nice(0)) > 0)
+            engine.close()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120
+    )
+
+    # The engine's own thread, and the two of llama.cpp's that help it.
+    assert done.stdout.splitlines() == ["False 0 0 True", "True 1 3 True"]

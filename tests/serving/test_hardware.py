@@ -1,9 +1,14 @@
 import os
+import sys
+import threading
+from pathlib import Path
 
 import psutil
 import pytest
 
 from app.serving import hardware
+
+LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
 
 
 def test_threads_are_cores_this_process_may_use():
@@ -59,3 +64,33 @@ def test_a_containers_time_is_counted_in_whole_cores(container):
     container(cpu_max="150000 100000")
 
     assert hardware.cores() == 1
+
+
+@LINUX_ONLY
+def test_a_thread_steps_back_with_all_it_starts_and_without_the_others():
+    seen = []
+
+    def child():
+        seen.append(niceness())
+
+    def parent():
+        hardware.step_back()
+        hardware.step_back()  # twice is as good as once
+        seen.append(niceness())
+        thread = threading.Thread(target=child)
+        thread.start()
+        thread.join()
+
+    before = niceness()
+    thread = threading.Thread(target=parent)
+    thread.start()
+    thread.join()
+
+    assert seen == [max(10, before)] * 2
+    assert niceness() == before
+
+
+def niceness() -> int:
+    """Of the calling thread, as the system has it."""
+    after_name = Path(f"/proc/self/task/{threading.get_native_id()}/stat").read_text().rpartition(")")[2]
+    return int(after_name.split()[16])
