@@ -70,6 +70,7 @@ class Models:
         self._asked = fallback_chat is None
         self._replaceable = fallback_chat not in (None, chat)
         self._on_change, self._on_notice = on_change, on_notice
+        self._told: set[Problem] = set()
         self._names = _names(chat, embedding, fallback_chat)
         self._lock = threading.Lock()
         self._choosing = threading.Lock()
@@ -302,7 +303,9 @@ class Models:
             engine.load()
         self._keep(engine)
         for notice in (admitted.notice, engine.notice):
-            if notice is not None:
+            # Waking from a rest, the model would say again what was read when it was first loaded.
+            if notice is not None and (asked or notice not in self._told):
+                self._told.add(notice)
                 self._on_notice(notice)
         return engine
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from app.errors import ModelCrashedError, ModelError, ModelFileError
+from app.serving import llama
 from app.serving.admission import Admission
 from app.serving.breadcrumb import Breadcrumb
 from app.serving.generation import ChatMessage, End, Generation
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.model
 class Desk:
     """Models under test, and what they reported. Several in a row are the runs of one profile."""
 
-    def __init__(self, tmp_path, models, *, chat=None, embedding=None, fallback=True, rests_after=None):
+    def __init__(
+        self, tmp_path, models, *, chat=None, embedding=None, fallback=True, rests_after=None, gpu_layers=-1
+    ):
         self.changes = []
         self.rested = threading.Event()
         self.notices = []
@@ -28,7 +31,7 @@ class Desk:
             chat or models.chat.path,
             embedding or models.embedding.path,
             context_length=512,
-            gpu_layers=-1,
+            gpu_layers=gpu_layers,
             threads=0,
             admission=Admission(
                 hashes=tmp_path / "hashes.json",
@@ -154,6 +157,19 @@ def test_a_model_nobody_asks_for_is_freed_and_loaded_again_by_the_next_question(
     assert here.rested.wait(30)
     here.models.forget()
     assert not any((tmp_path / "states").iterdir())
+
+
+@pytest.mark.skipif(any(device.gpu for device in llama.devices()), reason="there is a graphics card")
+def test_that_there_is_no_graphics_card_is_said_once_however_often_the_model_wakes(desk, models):
+    here = desk(rests_after=0.1, gpu_layers=10)
+    first = started(here)
+    assert here.rested.wait(30)
+    assert asyncio.run(here.models.chat()) is not first
+
+    assert [notice.code for notice in here.notices] == ["gpu_missing"]
+
+    asyncio.run(here.models.choose_chat(models.chat.path))  # who asks is told again
+    assert len(here.notices) == 2
 
 
 def test_a_model_that_cannot_be_loaded_again_is_tried_again(desk, models, tmp_path):
