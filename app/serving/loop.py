@@ -210,8 +210,8 @@ class Loop:
         if code == llama.ABORTED:
             self._end_scoring(scoring, None)
         elif code != llama.OK:
-            error = DecodeError(f"The model could not score (llama.cpp returned {code}).")
-            self._end_scoring(scoring, error)
+            refused = DecodeError(f"The model could not score (llama.cpp returned {code}).")
+            self._end_scoring(scoring, refused)
 
     def _end_scoring(self, scoring: Scoring, result: tuple[float, ...] | AppError | None) -> None:
         """The one place where a scoring ends. None: nobody waits for it."""
