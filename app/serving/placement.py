@@ -38,7 +38,7 @@ CPU = "CPU"
 
 _STEP = 256  # tokens by which llama.cpp rounds a context up
 # Beyond the first, slots are a convenience: they take no more than this of anybody's memory.
-_MOST_FOR_SLOTS = 1 << 30
+_MOST_FOR_SLOTS = 512 << 20
 # A context longer than COMFORTABLE_CONTEXT, and slots, leave the rest of what is free to others.
 _SHARE_FOR_CONTEXT = 0.4
 # What stays free: for the embedder, the window and other programs; for the driver and the screen.

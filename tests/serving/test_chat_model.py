@@ -78,7 +78,7 @@ def answer(engine):
 def test_what_was_chosen_is_said(load, machine):
     machine()
 
-    assert load().model.placement == "on the processor, 8,192 tokens, 4 answers side by side"
+    assert load().model.placement == "on the processor, 8,192 tokens, 2 answers side by side"
 
 
 def test_layers_are_divided_as_the_card_allows_and_the_end_counts_as_one_more(load, machine, natives):
@@ -170,6 +170,6 @@ def test_where_there_is_no_room_after_all_less_is_made_of_what_nobody_asked_for(
     monkeypatch.setattr(chat_model, "NativeContext", context)
 
     assert load().context_length == 2_048
-    assert tried == [(8_192, 4), (8_192, 2), (8_192, 1), (4_096, 1), (2_048, 1)]
+    assert tried == [(8_192, 2), (8_192, 1), (4_096, 1), (2_048, 1)]
     with pytest.raises(ModelError, match="no room"):
         load(context_length=4_096)
