@@ -177,7 +177,9 @@ class _Loading:
                 )
             except ModelError:
                 if placed.kv == "q8_0":  # it cannot be kept like this in every model, on every device
-                    placed = place(kv_types=("f16",))
+                    # The layers are where they are by now.
+                    asked = replace(self._asked, gpu_layers=placed.layers)
+                    placed = place(asked=asked, kv_types=("f16",))
                     continue
                 less = placement.smaller(placed, self._asked)
                 if less is None:

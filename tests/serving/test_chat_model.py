@@ -139,8 +139,11 @@ def test_a_context_in_8_bits_answers_as_well(load, machine):
     assert "Paris" in answer(engine)
 
 
-def test_where_8_bits_are_refused_the_context_is_shorter_instead(load, machine, monkeypatch):
-    machine(free=260 * MB)
+@pytest.mark.parametrize(("free", "card", "layers"), [(260, None, 0), (230, 340, 3)])
+def test_where_8_bits_are_refused_the_context_is_shorter_instead(
+    load, machine, monkeypatch, natives, free, card, layers
+):
+    machine(free=free * MB, card=card and card * MB)
     real = chat_model.NativeContext
 
     def context(native, *, compact, **options):
@@ -153,7 +156,8 @@ def test_where_8_bits_are_refused_the_context_is_shorter_instead(load, machine, 
     engine = load()
 
     assert 512 <= engine.context_length < 4_096
-    assert engine.model.placement == f"on the processor, {engine.context_length:,} tokens"
+    assert engine.model.placement.endswith(f", {engine.context_length:,} tokens")
+    assert (engine.model.layers_offloaded, natives) == (layers, [layers + 1 if layers else 0])
     assert "Paris" in answer(engine)
 
 
