@@ -26,10 +26,18 @@ _LISTENING_WITHIN_S = 120
 
 
 @contextlib.contextmanager
-def engine(model: Path, *, threads: int, slots: int, states: Path | None = None) -> Iterator[Engine]:
+def engine(
+    model: Path, *, threads: int, slots: int, states: Path | None = None, polite: bool = False
+) -> Iterator[Engine]:
     """A loaded engine. `states`: the folder in which it keeps what it has read, if any."""
     opened = Engine(
-        model, context_length=_POSITIONS, gpu_layers=0, threads=threads, slots=slots, states=states
+        model,
+        context_length=_POSITIONS,
+        gpu_layers=0,
+        threads=threads,
+        slots=slots,
+        states=states,
+        polite=polite,
     )
     load(opened)
     try:
