@@ -250,6 +250,11 @@ class Engine:
             self._thread.join()
         atexit.unregister(self.close)
 
+    def _run(self, loop: Loop) -> None:
+        loop.run()
+        # One that retired is closed by nobody: it would be kept until the process ends.
+        atexit.unregister(self.close)
+
     async def _check_sampling(self, generation: Generation) -> None:
         native = self._loaded.native
         if generation.sampling.constrained:  # reading a grammar may take a while

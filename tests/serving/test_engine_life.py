@@ -1,12 +1,14 @@
 """How an engine begins, fails and ends: each request still ends exactly once."""
 
 import asyncio
+import gc
 import itertools
 import os
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 
 import pytest
 
@@ -137,6 +139,19 @@ def test_a_retired_engine_finishes_its_answer_and_frees_itself(new_engine):
     assert (end.reason, end.usage.completion_tokens) == ("length", 30)
     with pytest.raises(ModelError, match="changed"):
         engine.count("text")
+
+
+def test_an_engine_that_retired_is_kept_by_nobody(models):
+    engine = Engine(models.chat.path, context_length=512, sha256="-")
+    engine.load()
+    gone, thread = weakref.ref(engine), engine._thread
+    engine.retire(grace=0)
+    thread.join()
+
+    del engine
+    gc.collect()
+
+    assert gone() is None
 
 
 @pytest.mark.parametrize("code", [llama.NO_SLOT, -1, -3])
