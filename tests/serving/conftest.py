@@ -102,6 +102,12 @@ def mutated() -> Callable[[bytes, int], bytes]:
 
 
 @pytest.fixture(scope="session")
+def load() -> ModuleType:
+    """Random load; see load.py."""
+    return _beside("load")
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes tiny models; see tiny_models.py."""
     module = _beside("tiny_models")
