@@ -120,4 +120,4 @@ def test_a_step_stops_when_it_is_told_to(engine, tap, count):
     took = stops(engine, tap, count)
 
     print(f"\n{count} stops: median {np.median(took):.1f} ms, longest {took.max():.1f} ms")
-    assert np.median(took) < SOON_MS
+    assert np.percentile(took, 95) < SOON_MS
