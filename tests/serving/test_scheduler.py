@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from app.serving.generation import Asker, End, Generation, Prompt
 from app.serving.kv_cache import KvCache
@@ -298,3 +299,67 @@ def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slo
         if leaves is None:
             assert ends(one)[0].reason == "length"
             assert ends(one)[0].usage.completion_tokens == longest
+
+
+class Life(RuleBasedStateMachine):
+    """A scheduler to which anything happens at any moment."""
+
+    @initialize(slots=st.integers(1, 4), batch=st.integers(4, 90))
+    def begin(self, slots, batch):
+        self.cache = KvCache(1_000, slots=slots)
+        self.scheduler = Watched(self.cache, batch=batch)
+        self.everyone = []
+
+    @rule(
+        beginning=st.sampled_from(BEGINNINGS),
+        rest=st.lists(st.integers(0, 4), min_size=1, max_size=20),
+        client=st.sampled_from("abc"),
+        urgent=st.booleans(),
+    )
+    def join(self, beginning, rest, client, urgent):
+        self.everyone.append(sequence([*beginning, *rest], client=client, urgent=urgent))
+        self.scheduler.add(self.everyone[-1])
+
+    @rule(which=st.integers(0, 50))
+    def leave(self, which):
+        if self.everyone:
+            self.everyone[which % len(self.everyone)].cancelled = True
+
+    @rule(count=st.integers(1, 5), prefill=st.one_of(st.none(), st.integers(1, 50)))
+    def go_on(self, count, prefill):
+        for _ in range(count):
+            step(self.scheduler, prefill=prefill)
+
+    @rule()
+    def lose_all_memory(self):
+        self.cache.forget()
+        self.scheduler.memory.clear()
+
+    @rule()
+    def fail(self):
+        """Whoever is running ends, as after a step that was refused."""
+        for one in self.scheduler.sequences:
+            if not one.waiting:
+                self.scheduler.drop(one)
+                one.end("cancelled")
+
+    @invariant()
+    def each_place_is_taken_by_one_who_runs(self):
+        running = [one.slot for one in self.scheduler.sequences if one.slot is not None]
+        assert len(set(running)) == len(running) == len(self.cache.slots) - self.cache.free_slots
+        assert all(slot.taken for slot in running)
+
+    @invariant()
+    def nobody_ends_twice_or_goes_on_after_the_end(self):
+        for one in self.everyone:
+            assert len(ends(one)) == int(one.ended)
+            assert one.ended == (one not in self.scheduler.sequences)
+
+    def teardown(self):
+        for _ in range(60 * len(getattr(self, "everyone", ())) + 60):
+            if hasattr(self, "scheduler"):
+                step(self.scheduler)
+        assert all(one.ended for one in getattr(self, "everyone", ()))
+
+
+TestLife = Life.TestCase
