@@ -15,11 +15,17 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis import settings
 
 from app import paths
 
 # No test may open a window on somebody's screen; the variable is read when Qt starts.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# A busy machine is no failure. Where a change is judged, the same cases are tried each time; new ones
+# are looked for wherever else the tests run.
+settings.register_profile("carrel", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("carrel")
 
 ROOT = Path(__file__).resolve().parents[1]
 _LONGEST_S = 120

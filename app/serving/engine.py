@@ -252,8 +252,10 @@ class Engine:
 
     def _run(self, loop: Loop) -> None:
         loop.run()
-        # One that retired is closed by nobody: it would be kept until the process ends.
+        # One that retired or rests is closed by nobody: it would be kept until the process ends.
         atexit.unregister(self.close)
+        if self._inbox.rests:
+            self._on_rest()
 
     async def _check_sampling(self, generation: Generation) -> None:
         native = self._loaded.native
@@ -288,11 +290,6 @@ class Engine:
             layers_offloaded=parts.placement.layers,
             placement=parts.placement.sentence,
         )
-
-    def _run(self, loop: Loop) -> None:
-        loop.run()
-        if self._inbox.rests:
-            self._on_rest()
 
     def _store(self, parts: chat_model.ChatModel, record: Model) -> StateStore | None:
         if self._states is None:

@@ -41,6 +41,7 @@ _WHOLE_RANGES = {
     "dry_penalty_last_n": (-1, 1_000_000),
     "mirostat": (0, 2),
 }
+_LEAST_TEMPERATURE = 1e-6  # below it scores overflow, and only the likeliest token is left in any case
 _MOST_BIASES = 1_024
 _MOST_BREAKERS, _LONGEST_BREAKER = 16, 40  # bytes; llama.cpp cuts longer ones off
 _TRIES = 8  # tokens the grammar may refuse before all of them are looked at
@@ -105,13 +106,14 @@ def build(generation: Generation, model: NativeModel) -> "Sampler":
             window,
             sampling.dry_sequence_breakers,
         )
-    if sampling.temperature <= 0.0:
+    greedy = sampling.temperature < _LEAST_TEMPERATURE
+    if greedy:
         chain.take_likeliest()
     else:
         _draw(chain, sampling)
     constraint = _constraint(sampling)
     walk = None if constraint is None else Walk(constraint)
-    plain = sampling.temperature <= 0.0 and not penalized and not dry
+    plain = greedy and not penalized and not dry
     return Sampler(chain, model, walk, generation.logprobs, biases=biases if plain else None)
 
 

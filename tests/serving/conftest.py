@@ -12,16 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
 
 from app.serving.catalogue import Bundled, bundled
 from app.serving.embedder import Embedder
 from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, End, Generation, Piece, Sampling
-
-# A busy machine is no failure.
-settings.register_profile("carrel", deadline=None)
-settings.load_profile("carrel")
 
 Answer = tuple[str, list[Piece], End]
 

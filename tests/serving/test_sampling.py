@@ -5,7 +5,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequestError
@@ -223,6 +223,7 @@ ANY_SAMPLING = st.fixed_dictionaries(
 
 
 @given(ANY_SAMPLING)
+@example({"temperature": 1.4e-45, "grammar": "root ::= [a-z ]{3,40}"})
 @settings(max_examples=150)
 def test_any_combination_in_range_gives_an_answer(quick, sampling):
     *pieces, end = items(quick, "abc", **sampling)
