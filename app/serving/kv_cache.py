@@ -26,6 +26,7 @@ class Slot:
         self.coming: Sequence[int] = ()  # what its sequence will have computed: its tokens so far
         self.kept = 0  # tokens that were saved to disk
         self.used = 0  # the larger, the later
+        self.secret = False  # to be forgotten as soon as it is not in use any more
 
 
 @dataclass(frozen=True, slots=True)

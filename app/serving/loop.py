@@ -268,7 +268,7 @@ class Loop:
         slot.kept = len(slot.tokens)  # saved or not: it is tried once
 
     def _save(self, slot: Slot, tokens: tuple[int, ...]) -> None:
-        if self._states is None or self.parts.context.held(slot.number) != len(tokens):
+        if slot.secret or self._states is None or self.parts.context.held(slot.number) != len(tokens):
             return
         state = self.parts.context.save(slot.number)
         if state is not None:
@@ -297,17 +297,24 @@ class Loop:
 
     def _forget(self) -> None:
         for slot in self._cache.slots:
-            if not slot.taken:
-                slot.tokens.clear()
-                self._cut_memory(slot)
+            slot.secret = True
+        self._forget_secrets()
         if self._scorer is not None and self._steps is None:
             self._scorer.forget()
         if self._states is not None:
             self._states.clear()
 
+    def _forget_secrets(self) -> None:
+        for slot in self._cache.slots:
+            if slot.secret and not slot.taken:
+                slot.tokens.clear()
+                self._cut_memory(slot)
+                slot.secret = False
+
     def _end(self, sequence: Sequence, how: EndReason | AppError) -> None:
         """The one place where a generation ends."""
         self._scheduler.drop(sequence)
+        self._forget_secrets()
         if (chain := self._samplers.pop(sequence, None)) is not None:
             chain.free()
         self._inbox.discard(sequence)

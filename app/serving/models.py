@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from app.errors import AppError, ModelError
 from app.records import Model, ModelKind, Problem
@@ -81,6 +82,7 @@ class Models:
             "embedding": self._unloaded(embedding, "embedding"),
         }
         self._open: list[Engine | Embedder] = []
+        self._leaving: WeakSet[Engine] = WeakSet()  # retired ones that may still answer
         self._threads_loading: list[threading.Thread] = []
         self._closed = False
 
@@ -151,7 +153,9 @@ class Models:
                 states.clear(self._states)
 
         with self._lock:
-            chat = self._chat
+            chat, leaving = self._chat, tuple(self._leaving)
+        for engine in leaving:
+            engine.forget()
         chat.add_done_callback(tell)
 
     def close(self) -> None:
@@ -159,7 +163,7 @@ class Models:
         with self._lock:
             self._closed = True
             waiting: list[Future[Engine] | Future[Embedder]] = [self._chat, self._embedder]
-            opened, self._open = self._open, []
+            opened, self._open = [*self._open, *self._leaving], []
         # First: whatever does not end in time from here on was not ended by a model.
         self._breadcrumb.close()
         self._admission.close()
@@ -280,6 +284,7 @@ class Models:
             engine.retire()
             with self._lock:
                 self._open = [model for model in self._open if model is not engine]
+                self._leaving.add(engine)
 
     def _open_engine(self, path: Path, *, asked: bool) -> "Engine":
         from app.serving.engine import Engine  # noqa: PLC0415 - 0.3 s that the window must not wait for

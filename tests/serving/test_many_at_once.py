@@ -169,6 +169,29 @@ def test_a_conversation_is_remembered_over_a_restart(models, tmp_path):
     engine.close()
 
 
+@pytest.mark.model
+def test_what_is_to_be_forgotten_while_it_is_answered_is_forgotten_afterwards(models, tmp_path):
+    engine = Engine(models.chat.path, context_length=2048, slots=2, states=tmp_path, sha256="-")
+    engine.load()
+    asked = document(engine, "When is the rent paid?", 40)
+
+    async def forget_meanwhile():
+        begun = asyncio.Event()
+        running = asyncio.ensure_future(answer(engine, asked, begun))
+        await begun.wait()
+        engine.forget()
+        return await running
+
+    _, end = asyncio.run(forget_meanwhile())
+    again = asyncio.run(answer(engine, asked))[1]
+    engine.forget()
+    engine.close()
+
+    assert end.usage.completion_tokens > 1
+    assert again.usage.cached_tokens == 0
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("architecture", ["llama", "gemma2", "mamba", "lfm2"])
 def test_every_kind_of_model_answers_several_at_once_and_after_a_restart(tiny, tmp_path, architecture):
     options = {"window": 32} if architecture == "gemma2" else {}
