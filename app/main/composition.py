@@ -20,10 +20,10 @@ from app.events import ModelChanged, Notice
 from app.paths import Profile
 from app.records import Model, Problem
 from app.serving import catalogue
-from app.serving.admission import Admission
-from app.serving.breadcrumb import Breadcrumb
+from app.serving.admission.admission import Admission
+from app.serving.admission.breadcrumb import Breadcrumb
+from app.serving.admission.probe import Probe
 from app.serving.models import Models
-from app.serving.probe import Probe
 from app.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from weakref import WeakSet
 from app.errors import AppError, ModelError
 from app.records import Model, ModelKind, Problem
 from app.serving import catalogue
-from app.serving.breadcrumb import QUARANTINE_AFTER, Breadcrumb
+from app.serving.admission.breadcrumb import QUARANTINE_AFTER, Breadcrumb
 
 if TYPE_CHECKING:
-    from app.serving.admission import Admission
+    from app.serving.admission.admission import Admission
     from app.serving.embedder import Embedder
     from app.serving.engine import Engine
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from app.errors import ModelError, ModelFileError
 from app.serving import llama
+from app.serving.constraints.vocabulary import Vocabulary
 from app.serving.llama import native
-from app.serving.vocabulary import Vocabulary
 
 _NO_DEVICES = (ctypes.c_void_p * 1)(None)  # a list that ends at once
 _CONTROL = native.LLAMA_TOKEN_ATTR_CONTROL | native.LLAMA_TOKEN_ATTR_UNKNOWN

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from app.errors import InvalidRequestError
 from app.records import TokenLogprob
-from app.serving import gbnf, json_schema, logprobs
+from app.serving import logprobs
+from app.serving.constraints import gbnf, json_schema
+from app.serving.constraints.grammar import Grammar
+from app.serving.constraints.grammar_walk import State, Walk
 from app.serving.generation import Generation, Sampling
-from app.serving.grammar import Grammar
-from app.serving.grammar_walk import State, Walk
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
 from app.serving.native_sampler import NativeSampler

@@ -24,10 +24,10 @@ from app.gateway.limits import Limits
 from app.gateway.server import Server
 from app.paths import Profile
 from app.serving import catalogue
-from app.serving.admission import Admission
-from app.serving.breadcrumb import Breadcrumb
+from app.serving.admission.admission import Admission
+from app.serving.admission.breadcrumb import Breadcrumb
+from app.serving.admission.probe import Probe
 from app.serving.models import Models
-from app.serving.probe import Probe
 
 Result = TypeVar("Result")
 PATIENCE = 60.0  # seconds; the machine may be busy

@@ -8,11 +8,11 @@ import pytest
 
 from app.errors import ModelCrashedError, ModelError, ModelFileError
 from app.serving import llama
-from app.serving.admission import Admission
-from app.serving.breadcrumb import Breadcrumb
+from app.serving.admission.admission import Admission
+from app.serving.admission.breadcrumb import Breadcrumb
+from app.serving.admission.probe import Probe
 from app.serving.generation import ChatMessage, End, Generation
 from app.serving.models import Models
-from app.serving.probe import Probe
 
 pytestmark = pytest.mark.model
 
@@ -439,10 +439,10 @@ def test_closing_while_a_file_is_tried_out_ends_the_trial(desk, mine, monkeypatc
 def test_the_process_ends_with_code_0_while_models_are_being_loaded(models, tmp_path):
     script = f"""
         from pathlib import Path
-        from app.serving.admission import Admission
-        from app.serving.breadcrumb import Breadcrumb
+        from app.serving.admission.admission import Admission
+        from app.serving.admission.breadcrumb import Breadcrumb
         from app.serving.models import Models
-        from app.serving.probe import Probe
+        from app.serving.admission.probe import Probe
         folder = Path({str(tmp_path)!r})
         admission = Admission(
             hashes=folder / "hashes.json", verdicts=folder / "verdicts.json", on_notice=print, probe=Probe(),

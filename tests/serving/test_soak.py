@@ -8,11 +8,11 @@ import os
 
 import pytest
 
-from app.serving.admission import Admission
-from app.serving.breadcrumb import Breadcrumb
+from app.serving.admission.admission import Admission
+from app.serving.admission.breadcrumb import Breadcrumb
+from app.serving.admission.probe import Probe
 from app.serving.engine import Engine
 from app.serving.models import Models
-from app.serving.probe import Probe
 
 pytestmark = pytest.mark.model
 

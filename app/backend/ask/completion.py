@@ -21,7 +21,7 @@ from app.database.documents import Documents
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
 from app.records import Citation, Source, TokenLogprob, Usage
-from app.serving import json_schema
+from app.serving.constraints import json_schema
 from app.serving.engine import Engine
 from app.serving.generation import Asker, ChatMessage, End, EndReason, Generation, Prompt, Sampling
 from app.serving.models import Models

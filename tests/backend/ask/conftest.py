@@ -20,13 +20,13 @@ from app.database.connection import Database
 from app.database.documents import Documents, NewPassage, PageText
 from app.errors import ModelError
 from app.records import Document, Passage, Source, Usage
-from app.serving.admission import Admission
-from app.serving.breadcrumb import Breadcrumb
+from app.serving.admission.admission import Admission
+from app.serving.admission.breadcrumb import Breadcrumb
+from app.serving.admission.probe import Probe
 from app.serving.catalogue import bundled
 from app.serving.engine import Engine
 from app.serving.generation import End, Generation, Piece
 from app.serving.models import Models
-from app.serving.probe import Probe
 
 # A small agreement, one section a page. No number of months but the right one stands near "notice".
 PAGES = (

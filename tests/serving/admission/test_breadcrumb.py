@@ -3,7 +3,7 @@ import os
 import pytest
 
 from app.errors import ModelQuarantinedError
-from app.serving.breadcrumb import Breadcrumb
+from app.serving.admission.breadcrumb import Breadcrumb
 
 
 @pytest.fixture

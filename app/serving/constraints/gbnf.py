@@ -11,7 +11,7 @@ a sentence, in time linear in the length.
 from functools import lru_cache
 
 from app.errors import InvalidRequestError
-from app.serving.grammar import Grammar, Ranges, Rules, ascending, complement, lay_out
+from app.serving.constraints.grammar import Grammar, Ranges, Rules, ascending, complement, lay_out
 
 LONGEST = 65_536
 """Characters of a grammar."""

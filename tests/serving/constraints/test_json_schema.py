@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequestError
-from app.serving import digits, gbnf, json_schema
-from app.serving.grammar_walk import Walk
+from app.serving.constraints import digits, gbnf, json_schema
+from app.serving.constraints.grammar_walk import Walk
 
 PERSON = {
     "type": "object",

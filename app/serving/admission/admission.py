@@ -20,8 +20,8 @@ import app
 from app.errors import AppError, ModelFileError
 from app.records import ModelKind, Problem
 from app.serving import catalogue, gguf, llama
-from app.serving.probe import Probe
-from app.serving.verdicts import Verdict, Verdicts
+from app.serving.admission.probe import Probe
+from app.serving.admission.verdicts import Verdict, Verdicts
 
 _log = logging.getLogger(__name__)
 

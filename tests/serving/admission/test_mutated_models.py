@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from app.errors import ModelTooLargeError
-from app.serving.probe import Probe
-from app.serving.verdicts import Verdict
+from app.serving.admission.probe import Probe
+from app.serving.admission.verdicts import Verdict
 
 AT_ONCE = 2
 SECONDS = 30.0  # within which there is a verdict

@@ -6,7 +6,7 @@ have anything before or after it, as the standard says.
 """
 
 from app.errors import InvalidRequestError
-from app.serving.json_texts import CHARACTER
+from app.serving.constraints.json_texts import CHARACTER
 
 _DEEPEST = 32
 _LAST = 0x10FFFF

@@ -9,10 +9,10 @@ import pytest
 
 from app.errors import ModelCrashedError, ModelError, ModelFileError, ModelTimeoutError
 from app.serving import llama
-from app.serving.admission import Admission
+from app.serving.admission.admission import Admission
+from app.serving.admission.probe import Probe
+from app.serving.admission.verdicts import Verdict
 from app.serving.hardware import Device
-from app.serving.probe import Probe
-from app.serving.verdicts import Verdict
 
 PROVEN, CRASHED, LATE = Verdict("proven"), Verdict("crashed", "SIGABRT"), Verdict("timed_out")
 NEVER = 3_600.0  # seconds until a remembered hash is looked at

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.serving.grammar_walk import State, Walk
+from app.serving.constraints.grammar_walk import State, Walk
 
 
 class Vocabulary:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequestError
-from app.serving import gbnf
-from app.serving.gbnf import LONGEST
-from app.serving.grammar_walk import Walk
+from app.serving.constraints import gbnf
+from app.serving.constraints.gbnf import LONGEST
+from app.serving.constraints.grammar_walk import Walk
 
 
 def allows(grammar, text):

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequestError
-from app.serving import gbnf
-from app.serving.grammar_walk import Walk
-from app.serving.vocabulary import Vocabulary
+from app.serving.constraints import gbnf
+from app.serving.constraints.grammar_walk import Walk
+from app.serving.constraints.vocabulary import Vocabulary
 
 # GBNF and regular expressions that mean the same.
 SAME = [

@@ -21,8 +21,8 @@ import msgspec
 from app.confinement import processes, spawn
 from app.errors import ModelError, ModelTooLargeError
 from app.records import ModelKind
-from app.serving import trial
-from app.serving.verdicts import Verdict
+from app.serving.admission import trial
+from app.serving.admission.verdicts import Verdict
 
 _log = logging.getLogger(__name__)
 

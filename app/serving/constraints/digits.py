@@ -1,6 +1,6 @@
 """Numbers within bounds, written in digits, as GBNF."""
 
-from app.serving.json_texts import FRACTION
+from app.serving.constraints.json_texts import FRACTION
 
 
 def whole(low: int, high: int) -> str:

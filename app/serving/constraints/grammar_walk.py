@@ -10,7 +10,7 @@ llama.cpp's has no bound, and a step that does not fit raises nothing through C.
 from bisect import bisect_right
 
 from app.errors import InvalidRequestError
-from app.serving.grammar import END, Grammar, Ranges
+from app.serving.constraints.grammar import END, Grammar, Ranges
 
 _BOTTOM = -1
 _MOST_STACKS = 2_000

@@ -18,16 +18,16 @@ import psutil
 import pytest
 
 from app.errors import ModelError, ModelTooLargeError
-from app.serving import trial
-from app.serving.probe import Probe
-from app.serving.verdicts import Verdict
+from app.serving.admission import trial
+from app.serving.admission.probe import Probe
+from app.serving.admission.verdicts import Verdict
 
 # What a child does in place of loading; each begins as a real one does.
 HOSTILE = """
 import os, signal, subprocess, sys, threading
 from pathlib import Path
 from app import confinement
-from app.serving import trial
+from app.serving.admission import trial
 
 def begin(connection, output):
     os.setsid()
@@ -169,7 +169,7 @@ def test_a_model_that_ends_the_process_is_told_by_signal_and_its_last_words_are_
     path = tmp_path / "crash.gguf"
     path.write_bytes(with_a_negative_epsilon(tiny("llama").read_bytes()))
 
-    with caplog.at_level(logging.WARNING, "app.serving.probe"):
+    with caplog.at_level(logging.WARNING, "app.serving.admission.probe"):
         verdict = Probe().try_out(path, "chat")
 
     assert verdict == Verdict("crashed", "SIGABRT")
@@ -308,7 +308,7 @@ def test_the_child_is_a_group_of_its_own_that_gives_way_to_everybody(tiny):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this limit is not kept")
 def test_a_model_gets_no_more_memory_than_it_may_need():
     script = """
-        from app.serving import trial
+        from app.serving.admission import trial
         trial._limit_memory(1 << 30)
         try:
             bytearray(2 << 30)
@@ -328,8 +328,8 @@ def test_a_child_ends_when_the_program_is_killed(tmp_path):
         from pathlib import Path
         sys.path.insert(0, {str(tmp_path)!r})
         import carrel_hostile_kill
-        from app.serving import trial
-        from app.serving.probe import Probe
+        from app.serving.admission import trial
+        from app.serving.admission.probe import Probe
         trial.serve = carrel_hostile_kill.wait
         Probe().try_out(Path({str(tmp_path / "pid")!r}), "chat")
     """

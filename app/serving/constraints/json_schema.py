@@ -17,12 +17,12 @@ from functools import lru_cache
 from typing import Any, cast
 
 from app.errors import InvalidRequestError
-from app.serving import gbnf
-from app.serving import schema_keywords as keyword
-from app.serving.digits import decimal, whole
-from app.serving.json_texts import CHARACTER, FORMATS, RULES
-from app.serving.pattern import literal, matching
-from app.serving.schema_keywords import ANNOTATIONS, Schema, refused
+from app.serving.constraints import gbnf
+from app.serving.constraints import schema_keywords as keyword
+from app.serving.constraints.digits import decimal, whole
+from app.serving.constraints.json_texts import CHARACTER, FORMATS, RULES
+from app.serving.constraints.pattern import literal, matching
+from app.serving.constraints.schema_keywords import ANNOTATIONS, Schema, refused
 
 _DEEPEST = 40
 _LONGEST = 65_536  # characters

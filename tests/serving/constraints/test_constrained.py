@@ -6,8 +6,8 @@ import re
 import pytest
 
 from app.errors import InvalidRequestError
-from app.serving import gbnf
-from app.serving.grammar_walk import Walk
+from app.serving.constraints import gbnf
+from app.serving.constraints.grammar_walk import Walk
 
 pytestmark = pytest.mark.model
 

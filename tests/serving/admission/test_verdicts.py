@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import ModelCrashedError, ModelFileError, ModelTimeoutError
-from app.serving.verdicts import Verdict, Verdicts
+from app.serving.admission.verdicts import Verdict, Verdicts
 
 SHA256 = "0" * 64
 
