@@ -175,7 +175,9 @@ class Load:
 class Switching:
     """Engines behind `Models`, which are changed while they answer."""
 
-    def __init__(self, models: Models, files: list[Path], seed: int) -> None:
+    def __init__(self, models: Models, files: list[Path], seed: int, others: int) -> None:
+        """`others`: engines that are at work besides."""
+        self.others = others
         self._models, self._files, self._chance = models, files, random.Random(seed)
         self._over = threading.Event()
         self.switches = 0  # that were made
@@ -234,10 +236,15 @@ class Footprint:
         return cls(own, resident, threading.active_count(), descriptors)
 
 
+def threads(name: str) -> int:
+    """How many threads of that name there are."""
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
 def wait_for_threads(name: str, count: int, within: float = 60.0) -> None:
     """Wait until no more than `count` threads of that name are left."""
     until = time.monotonic() + within
-    while sum(thread.name == name for thread in threading.enumerate()) > count:
+    while threads(name) > count:
         assert time.monotonic() < until, [thread.name for thread in threading.enumerate()]
         time.sleep(0.05)
 

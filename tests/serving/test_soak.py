@@ -24,6 +24,7 @@ KINDS = [("llama", {}), ("gemma2", {"window": 32}), ("mamba", {})]
 @pytest.fixture
 def chosen(tmp_path, models, tiny, load):
     """Models that are changed while they answer: the bundled one and tiny ones."""
+    others = load.threads("engine")  # of the models that tests share
     opened = Models(
         models.chat.path,
         models.embedding.path,
@@ -45,7 +46,7 @@ def chosen(tmp_path, models, tiny, load):
     )
     opened.start()
     files = [models.chat.path, *(tiny(kind, **options) for kind, options in KINDS)]
-    yield load.Switching(opened, files, seed=5)
+    yield load.Switching(opened, files, seed=5, others=others)
     opened.close()
 
 
@@ -105,5 +106,5 @@ def _footprint_at_rest(chosen, load):
     """With the bundled model loaded again, whatever was loaded last, and those before it gone."""
     asyncio.run(chosen.choose_first())
     load.rest(asyncio.run(chosen.engine()))
-    load.wait_for_threads("engine", 1)
+    load.wait_for_threads("engine", chosen.others + 1)
     return load.Footprint.now()
