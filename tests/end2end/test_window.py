@@ -1,5 +1,6 @@
 """The window over the whole program: files dropped, questions answered, and never a stall."""
 
+import gc
 import os
 import signal
 import threading
@@ -55,6 +56,9 @@ class Drive:
         return "connected" in self._signalled
 
     def watch(self) -> bool:
+        # What earlier tests have left in memory is not the window's to look through.
+        gc.collect()
+        gc.freeze()
         self._last, self._waited = time.perf_counter(), self._processor_wait()
         return True
 
@@ -70,6 +74,7 @@ class Drive:
             return program_window.show(self.profile, None, verbose=False)
         finally:
             timer.stop()
+            gc.unfreeze()
 
     def drop(self, *files) -> Callable[[], bool]:
         def step() -> bool:

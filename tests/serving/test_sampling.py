@@ -39,6 +39,8 @@ def alone(models):
 
 
 def items(engine, question, max_tokens=12, *, logprobs=None, **sampling):
+    engine.forget()  # what is in memory makes other batches, which round otherwise
+
     async def run():
         prompt = engine.encode([ChatMessage("user", question)])
         generation = Generation(prompt, max_tokens, Sampling(**sampling), logprobs=logprobs)
