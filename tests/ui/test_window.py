@@ -64,6 +64,7 @@ class TestDropping:
         box = window.room.composer.question
         QApplication.clipboard().setMimeData(files("/tmp/a.pdf", "/tmp/b c.pdf"))
         box.paste()
+        QApplication.clipboard().clear()  # what Python made must not outlive it: the process would crash
         qtbot.waitUntil(lambda: client.added == ["/tmp/a.pdf", "/tmp/b c.pdf"])
         assert box.toPlainText() == ""
 
