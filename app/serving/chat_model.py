@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.errors import ModelError, ModelFileError, ModelTooLargeError
 from app.records import Problem
-from app.serving import footprint, gguf, hardware, llama, placement, scoring
+from app.serving import allocator, footprint, gguf, hardware, llama, placement, scoring
 from app.serving.chat_template import ChatTemplate
 from app.serving.footprint import Footprint
 from app.serving.generation import ChatMessage, Prompt
@@ -84,6 +84,7 @@ class ChatModel:
     def free(self) -> None:
         self.context.free()
         self.native.free()
+        allocator.give_back()
 
 
 def load(path: Path, *, context_length: int, gpu_layers: int, threads: int, slots: int = 0) -> ChatModel:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.errors import ModelError
+from app.serving import allocator
 from app.serving.hardware import Device
 from app.serving.native_log import LogLines
 
@@ -106,10 +107,11 @@ def _on_log(level: int, fragment: bytes | None, _data: object) -> None:
 
 
 def prepare() -> None:
-    """Once, before anything native: our log callback, then the backends."""
+    """Once, before anything native: the allocator's bounds, our log callback, then the backends."""
     global _is_prepared  # noqa: PLW0603 - the native library's state is one per process, too
     with _prepared:
         if not _is_prepared:
+            allocator.bound()
             native.llama_log_set(_on_log, ctypes.c_void_p(0))
             native.llama_backend_init()
             _is_prepared = True
