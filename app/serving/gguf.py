@@ -7,6 +7,7 @@ sentence. Numbers in the file are believed only as far as the file is long.
 
 import mmap
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,13 +167,28 @@ class _Reader:
 
     def _strings(self, count: int, key: str) -> None:
         if key != "tokenizer.ggml.tokens":
-            for _ in range(count):
-                self._skip(self._scalar(_UINT64))
+            for _ in self._spans(count):
+                pass
             return
         self._vocabulary = count
-        tokens = {self._string() for _ in range(count)}
+        view = self._view
+        tokens = {view[begin:end] for begin, end in self._spans(count)}
         if len(tokens) != count:
             raise self._damaged("its vocabulary holds a token twice")
+
+    def _spans(self, count: int) -> Iterator[tuple[int, int]]:
+        """Where each of the next `count` strings begins and ends. There may be a million of them."""
+        view, last, length_at, size = self._view, self._size, _UINT64.unpack_from, _UINT64.size
+        at = self._at
+        for _ in range(count):
+            begin = at + size
+            if begin > last:
+                raise self._cut_short()
+            at = begin + length_at(view, at)[0]
+            if at > last:
+                raise self._cut_short()
+            yield begin, at
+        self._at = at
 
     def _string(self, longest: int | None = None) -> bytes:
         length = self._scalar(_UINT64)
@@ -190,8 +206,11 @@ class _Reader:
 
     def _skip(self, length: int) -> None:
         if length > self._size - self._at:
-            raise ModelFileError(f"{self._name} is cut short or damaged: its header goes past its end.")
+            raise self._cut_short()
         self._at += length
+
+    def _cut_short(self) -> ModelFileError:
+        return ModelFileError(f"{self._name} is cut short or damaged: its header goes past its end.")
 
     def _damaged(self, why: str) -> ModelFileError:
         return ModelFileError(f"{self._name} is not a model Carrel can use: {why}.")

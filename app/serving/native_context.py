@@ -174,7 +174,7 @@ class NativeContext:
         written = int(native.llama_state_seq_get_data_ext(self.handle, buffer, size, slot, part))
         return memoryview(buffer)[:written].tobytes() if written else None
 
-    def restore(self, slot: int, state: bytes, *, running: bool = False) -> bool:
+    def restore(self, slot: int, state: bytes | memoryview, *, running: bool = False) -> bool:
         """Let `slot` hold what was saved. False: it does not fit this context; the slot is empty then.
 
         `state` must be what `save` gave, unchanged: llama.cpp trusts it.
@@ -190,7 +190,8 @@ class NativeContext:
         part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
         if not running:
             native.llama_memory_seq_rm(self._memory, slot, -1, -1)
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        # Not copied: it may be large. llama.cpp only reads it.
+        buffer = np.frombuffer(state, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         if native.llama_state_seq_set_data_ext(self.handle, buffer, len(state), slot, part):
             return True
         native.llama_memory_seq_rm(self._memory, slot, -1, -1)

@@ -78,19 +78,19 @@ class StateStore:
                 best = Saved(saved.path, saved.tokens, shared)
         return best
 
-    def load(self, saved: Saved) -> bytes | None:
+    def load(self, saved: Saved) -> memoryview | None:
         """The state itself; None if the file is gone or damaged (it is removed then)."""
         try:
-            raw = saved.path.read_bytes()
-            header, begin = _header(raw[: _LONGEST_HEADER + len(_MAGIC)])
-            body = memoryview(raw)[begin:]
+            raw = np.fromfile(saved.path, np.uint8).data  # large: read once, copied never
+            header, begin = _header(raw[: _LONGEST_HEADER + len(_MAGIC)].tobytes())
+            body = raw[begin:]
             whole = _digest(self._key, len(saved.tokens), body) == header["sha256"]
             os.utime(saved.path)
         except _UNREADABLE as error:
             _log.warning("a saved state cannot be read: %s", error)
             whole = False
         if whole:
-            return body[4 * len(saved.tokens) :].tobytes()
+            return body[4 * len(saved.tokens) :]
         self.drop(saved)
         return None
 
