@@ -12,7 +12,7 @@ DocumentStatus = Literal["queued", "reading", "embedding", "ready", "failed"]
 Role = Literal["user", "assistant"]
 MessageState = Literal["running", "complete", "stopped", "failed", "interrupted"]
 Verdict = Literal["supported", "unsupported"]
-ModelKind = Literal["chat", "embedding"]
+ModelKind = Literal["chat", "embedding", "reranking"]
 
 
 @dataclass(frozen=True, slots=True)

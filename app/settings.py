@@ -74,6 +74,11 @@ ALL: Mapping[str, Setting] = MappingProxyType(
         for setting in (
             Setting("chat_model", "", "A GGUF file of yours to answer with; empty: the bundled one."),
             Setting(
+                "reranker",
+                "",
+                "A GGUF file of yours that puts what was found in order, finer and slower; empty: none.",
+            ),
+            Setting(
                 "context_length", 0, "0: as the model and memory allow.", "tokens", low=0, high=1_048_576
             ),
             Setting(

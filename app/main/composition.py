@@ -91,7 +91,7 @@ class Composition:
         an old choice, does the bundled one step in.
         """
         bundled = catalogue.bundled(paths.resource("models"))
-        kept = self._settings.text("chat_model")
+        kept, reranker = self._settings.text("chat_model"), self._settings.text("reranker")
         chosen = self._model or (Path(kept).expanduser() if kept else bundled.chat.path)
         return Models(
             chosen,
@@ -111,6 +111,7 @@ class Composition:
             rests_after=self._settings.number("rest_after") * 60.0 or None,
             polite=self._polite,
             fallback_chat=None if self._model else bundled.chat.path,
+            reranking=Path(reranker).expanduser() if reranker else None,
             on_change=self._changed,
             on_notice=self._noticed,
         )

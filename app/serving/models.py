@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from app.serving.admission.admission import Admission
     from app.serving.embedder import Embedder
     from app.serving.engine import Engine
+    from app.serving.reranker import Reranker
 
 _log = logging.getLogger(__name__)
 _CLOSED = "Carrel is closing."
 _T = TypeVar("_T")
+_Pooled = TypeVar("_Pooled", "Embedder", "Reranker")
 
 
 class Models:
-    """One chat model and one embedding model. All methods are thread-safe."""
+    """One chat model, one embedding model, and a reranking model if there is one. Thread-safe."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Models:
         rests_after: float | None = None,
         polite: bool = False,
         fallback_chat: Path | None,
+        reranking: Path | None = None,
         on_change: Callable[[Model], None],
         on_notice: Callable[[Problem], None],
     ) -> None:
@@ -60,6 +63,7 @@ class Models:
                 question loads it again. None: never.
             fallback_chat: the bundled file, used when `chat` cannot be loaded at the start. None
                 where the user asked for `chat` just now: then it must work.
+            reranking: the file to put passages in order with; None: that is not done.
             on_change: called with each model that was loaded, unloaded or failed; on any thread.
             on_notice: called with what the user should read once; on any thread.
         """
@@ -77,11 +81,15 @@ class Models:
         self._choosing = threading.Lock()
         self._chat: Future[Engine] = Future()
         self._embedder: Future[Embedder] = Future()
+        self._reranking_path = reranking
+        self._reranker: Future[Reranker] = Future()
         self._records: dict[ModelKind, Model] = {
             "chat": self._unloaded(chat, "chat"),
             "embedding": self._unloaded(embedding, "embedding"),
         }
-        self._open: list[Engine | Embedder] = []
+        if reranking is not None:
+            self._records["reranking"] = self._unloaded(reranking, "reranking")
+        self._open: list[Engine | Embedder | Reranker] = []
         self._leaving: WeakSet[Engine] = WeakSet()  # retired ones that may still answer
         self._threads_loading: list[threading.Thread] = []
         self._closed = False
@@ -98,7 +106,10 @@ class Models:
             # Of one that is not loaded any more, the loading thread tells more.
             if one.times < QUARANTINE_AFTER or one.path != self._chat_path or not self._replaceable:
                 self._on_notice(one.notice)
-        for target, name in ((self._load_embedder, "load-embedder"), (self._load_chat, "load-chat")):
+        loading = [(self._load_embedder, "load-embedder"), (self._load_chat, "load-chat")]
+        if self._reranking_path is not None:
+            loading.append((self._load_reranker, "load-reranker"))
+        for target, name in loading:
             # No daemons: the interpreter must not go while they are inside native code.
             thread = threading.Thread(target=target, name=name)
             self._threads_loading.append(thread)
@@ -125,10 +136,19 @@ class Models:
         """
         return await _wait(self._embedder)
 
+    async def reranker(self) -> "Reranker | None":
+        """The reranker, if there is one that works; waits while it is being loaded."""
+        if self._reranking_path is None:
+            return None
+        try:
+            return await _wait(self._reranker)
+        except ModelError:  # told when it happened, and in what describes it
+            return None
+
     def describe(self) -> tuple[Model, ...]:
-        """Both models as they are now, the chat model first."""
+        """All models as they are now, the chat model first, then the embedding model."""
         with self._lock:
-            return self._records["chat"], self._records["embedding"]
+            return tuple(self._records.values())
 
     async def choose_chat(self, path: Path) -> Model:
         """Load another chat model and answer with it from now on.
@@ -162,7 +182,8 @@ class Models:
         """Free all models; running answers end as cancelled. Idempotent; waits for loads to end."""
         with self._lock:
             self._closed = True
-            waiting: list[Future[Engine] | Future[Embedder]] = [self._chat, self._embedder]
+            waiting: list[Future[Engine] | Future[Embedder] | Future[Reranker]]
+            waiting = [self._chat, self._embedder, self._reranker]
             opened, self._open = [*self._open, *self._leaving], []
         # First: whatever does not end in time from here on was not ended by a model.
         self._breadcrumb.close()
@@ -243,25 +264,32 @@ class Models:
     def _load_embedder(self) -> None:
         from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
 
-        path = self._embedding_path
+        self._load_pooled(Embedder, self._embedding_path, "embedding", self._embedder)
+
+    def _load_reranker(self) -> None:
+        from app.serving.reranker import Reranker  # noqa: PLC0415 - 0.3 s that the window must not wait for
+
+        assert self._reranking_path is not None
+        self._load_pooled(Reranker, self._reranking_path, "reranking", self._reranker)
+
+    def _load_pooled(
+        self, make: "Callable[..., _Pooled]", path: Path, kind: ModelKind, waiting: "Future[_Pooled]"
+    ) -> None:
         name = self._name(path)
         try:
-            admitted = self._admission.admit(path, "embedding", gpu_layers=0, asked=False)
-            embedder = Embedder(
-                path, threads=self._threads, sha256=admitted.sha256, name=name, polite=self._polite
-            )
+            admitted = self._admission.admit(path, kind, gpu_layers=0, asked=False)
+            model = make(path, threads=self._threads, sha256=admitted.sha256, name=name, polite=self._polite)
             with self._breadcrumb.mark(path, name, "loading", admitted.device):
-                embedder.load()
-            self._keep(embedder)
+                model.load()
+            self._keep(model)
         except AppError as error:
-            self._failed("embedding", path, error, self._embedder)
+            self._failed(kind, path, error, waiting)
         except Exception:
-            _log.exception("The embedding model could not be loaded.")
-            unknown = ModelError("The embedding model could not be loaded.")
-            self._failed("embedding", path, unknown, self._embedder)
+            _log.exception("The %s model could not be loaded.", kind)
+            self._failed(kind, path, ModelError(f"The {kind} model could not be loaded."), waiting)
         else:
-            self._changed(embedder.model)
-            self._embedder.set_result(embedder)
+            self._changed(model.model)
+            waiting.set_result(model)
 
     def _choose_chat(self, path: Path) -> Model:
         if not self._choosing.acquire(blocking=False):
@@ -314,7 +342,7 @@ class Models:
                 self._on_notice(notice)
         return engine
 
-    def _keep(self, model: "Engine | Embedder") -> None:
+    def _keep(self, model: "Engine | Embedder | Reranker") -> None:
         with self._lock:
             if not self._closed:
                 self._open.append(model)

@@ -70,7 +70,9 @@ class NativeContext:
             self._handle = native.llama_init_from_model(model.handle, options)
         if not self._handle:
             raise ModelError(f"A context of {length:,} tokens could not be made.{llama.because(reasons)}")
-        self._dimension, self._window, self._vocabulary = model.dimension, model.window, model.vocabulary_size
+        self.ranks = bool(native.llama_pooling_type(self._handle) == native.LLAMA_POOLING_TYPE_RANK)
+        self._dimension = model.verdicts if self.ranks else model.dimension
+        self._window, self._vocabulary = model.window, model.vocabulary_size
         self._memory = native.llama_get_memory(self._handle)
         self._batch, self._batch_size = native.llama_batch_init(batch, 0, 1), batch
         self._copying: set[int] = set()  # slots from or to which the next step copies
@@ -113,7 +115,7 @@ class NativeContext:
         return np.ctypeslib.as_array(found, (self._vocabulary,))
 
     def embed(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """The pooled vector of one text, shape (dimension,), not normalised.
+        """The pooled vector of one text, not normalised: shape (dimension,), of a model that `ranks` fewer.
 
         Raises:
             ModelError: llama.cpp refused the batch.

@@ -48,6 +48,7 @@ class NativeModel:
         self.parameters: int = native.llama_model_n_params(self._handle)
         self.layers: int = native.llama_model_n_layer(self._handle)
         self.dimension: int = native.llama_model_n_embd_out(self._handle)
+        self.verdicts: int = native.llama_model_n_cls_out(self._handle)  # numbers of a ranking
         self.width: int = native.llama_model_n_embd(self._handle)
         self.heads: int = native.llama_model_n_head(self._handle)
         self.kv_heads: int = native.llama_model_n_head_kv(self._handle)
@@ -60,6 +61,9 @@ class NativeModel:
         self.vocabulary_size: int = native.llama_vocab_n_tokens(self._vocabulary)
         self.bos: int = native.llama_vocab_bos(self._vocabulary)
         self.eos: int = native.llama_vocab_eos(self._vocabulary)
+        self.sep: int = native.llama_vocab_sep(self._vocabulary)
+        self.adds_eos: bool = native.llama_vocab_get_add_eos(self._vocabulary)
+        self.adds_sep: bool = native.llama_vocab_get_add_sep(self._vocabulary)
         self.adds_bos: bool = native.llama_vocab_get_add_bos(self._vocabulary)
 
     @property
@@ -80,9 +84,10 @@ class NativeModel:
         native.llama_model_meta_val_str(self.handle, key.encode(), buffer, size + 1)
         return llama.text(buffer.value)
 
-    def chat_template(self) -> str | None:
-        """The Jinja template the file carries, if any."""
-        return llama.text(native.llama_model_chat_template(self.handle, None)) or None
+    def chat_template(self, name: str | None = None) -> str | None:
+        """The template of that name the file carries, if any; the Jinja template of chats unless named."""
+        asked = None if name is None else name.encode()
+        return llama.text(native.llama_model_chat_template(self.handle, asked)) or None
 
     def control_texts(self) -> frozenset[str]:
         """The spelling of every token that means something to the model beyond its letters."""

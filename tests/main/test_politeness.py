@@ -25,7 +25,7 @@ def test_the_models_let_a_window_go_first(profile, bundled_models, window, stepp
         side.open()
         _wait_for_models(side)
         before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        for name in ("engine", "embedder-0"):
+        for name in ("engine", "embedding-0"):
             assert _niceness(name, others) == (max(10, before) if stepped_back else before)
         assert _niceness("gateway", others) == before
 

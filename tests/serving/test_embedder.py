@@ -90,7 +90,7 @@ def test_giving_up_a_document_leaves_the_rest_of_it_uncomputed(embedder):
         return await embedder.embed(["next"])
 
     assert asyncio.run(give_up()).shape == (1, 384)
-    assert embedder._pool.waiting == 0
+    assert embedder.waiting == 0
 
 
 def test_one_job_more_than_may_wait_is_refused(models):

@@ -21,7 +21,16 @@ class Desk:
     """Models under test, and what they reported. Several in a row are the runs of one profile."""
 
     def __init__(
-        self, tmp_path, models, *, chat=None, embedding=None, fallback=True, rests_after=None, gpu_layers=-1
+        self,
+        tmp_path,
+        models,
+        *,
+        chat=None,
+        embedding=None,
+        reranking=None,
+        fallback=True,
+        rests_after=None,
+        gpu_layers=-1,
     ):
         self.changes = []
         self.rested = threading.Event()
@@ -44,6 +53,7 @@ class Desk:
             states=tmp_path / "states",
             rests_after=rests_after,
             fallback_chat=models.chat.path if fallback else None,
+            reranking=reranking,
             on_change=self._changed,
             on_notice=self.notices.append,
         )
@@ -84,6 +94,28 @@ def test_both_models_load_in_the_background_and_are_described(desk, models):
     assert {change.kind for change in here.changes} == {"chat", "embedding"}
     assert all(change.loaded for change in here.changes)
     assert here.notices == []
+
+
+def test_a_reranking_model_is_proven_and_loaded_beside_the_others(desk, tiny):
+    here = desk(reranking=tiny("bert"))
+    here.models.start()
+
+    async def order():
+        reranker = await here.models.reranker()
+        return await reranker.score("who pays", ["the tenant", "a cat"])
+
+    assert asyncio.run(order()).shape == (2,)
+    assert [model.kind for model in here.models.describe()] == ["chat", "embedding", "reranking"]
+    assert here.models.describe()[2].loaded
+
+
+def test_without_a_reranking_model_that_works_search_goes_on(desk, tiny, models):
+    none, wrong = desk(), desk(reranking=models.embedding.path)
+    wrong.models.start()
+
+    assert asyncio.run(none.models.reranker()) is None
+    assert asyncio.run(wrong.models.reranker()) is None
+    assert wrong.models.describe()[2].problem.code == "model_file_invalid"
 
 
 def test_a_chosen_model_that_fails_at_the_start_is_replaced_by_the_bundled_one(desk, tmp_path):

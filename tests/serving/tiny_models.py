@@ -11,6 +11,8 @@ import gguf
 import numpy as np
 
 WIDTH, LAYERS, HEADS, INNER, TRAINED = 64, 2, 2, 128, 256
+RANKED = 64  # positions of the one that ranks
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SPECIAL = [
     ("<unk>", gguf.TokenType.UNKNOWN),
     ("<s>", gguf.TokenType.CONTROL),
@@ -19,7 +21,12 @@ _SPECIAL = [
 
 
 def write(path: Path, architecture: str, *, window: int = 0, template: str | None = None) -> Path:
-    """Write a model of `architecture` ("llama", "gemma2", "mamba" or "lfm2") to `path`."""
+    """Write a model of `architecture` ("llama", "gemma2", "mamba", "lfm2" or "bert") to `path`.
+
+    "bert" reads a question and a passage and ranks them; `template` is how it wants them together.
+    """
+    if architecture == "bert":
+        return _ranking(path, template)
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(TRAINED)
     writer.add_embedding_length(WIDTH)
@@ -48,11 +55,65 @@ def write(path: Path, architecture: str, *, window: int = 0, template: str | Non
     return path
 
 
+def _ranking(path: Path, template: str | None) -> Path:
+    """A cross-encoder: every layer reads all of the text, and one number comes out."""
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_context_length(RANKED)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(INNER)
+    writer.add_head_count(HEADS)
+    writer.add_layer_norm_eps(1e-5)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.RANK)
+    if template is not None:
+        writer.add_chat_template([{"name": "rerank", "template": template}])
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens = [*words, *(f"▁{letter}" for letter in LETTERS), *LETTERS]
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(tokens)
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL if token in words else gguf.TokenType.NORMAL for token in tokens]
+    )
+    writer.add_token_type_count(2)
+    writer.add_pad_token_id(0)
+    writer.add_unk_token_id(1)
+    writer.add_bos_token_id(2)
+    writer.add_eos_token_id(3)
+    writer.add_sep_token_id(3)
+    chance = np.random.default_rng(7)
+
+    def tensor(name: str, *shape: int) -> None:
+        writer.add_tensor(name, chance.standard_normal(shape, dtype=np.float32) * 0.2)
+
+    def layer(name: str, *shape: int) -> None:
+        tensor(f"{name}.weight", *shape)
+        tensor(f"{name}.bias", shape[0])
+
+    tensor("token_embd.weight", len(tokens), WIDTH)
+    tensor("token_types.weight", 2, WIDTH)
+    tensor("position_embd.weight", RANKED, WIDTH)
+    layer("token_embd_norm", WIDTH)
+    for number in range(LAYERS):
+        block = f"blk.{number}."
+        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            layer(block + part, WIDTH, WIDTH)
+        layer(block + "attn_output_norm", WIDTH)
+        layer(block + "ffn_up", INNER, WIDTH)
+        layer(block + "ffn_down", WIDTH, INNER)
+        layer(block + "layer_output_norm", WIDTH)
+    layer("cls", WIDTH, WIDTH)
+    layer("cls.output", 1, WIDTH)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def _vocabulary(writer) -> int:
     entries = [*_SPECIAL, *((f"<0x{byte:02X}>", gguf.TokenType.BYTE) for byte in range(256))]
-    entries += [
-        (piece, gguf.TokenType.NORMAL) for piece in ("▁", *"abcdefghijklmnopqrstuvwxyz", "▁the", "th", "he")
-    ]
+    entries += [(piece, gguf.TokenType.NORMAL) for piece in ("▁", *LETTERS, "▁the", "th", "he")]
     writer.add_tokenizer_model("llama")
     writer.add_token_list([text for text, _ in entries])
     writer.add_token_scores([-float(number) for number in range(len(entries))])

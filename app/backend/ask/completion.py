@@ -203,8 +203,8 @@ class CompletionService:
 
     def _check_name(self, name: str) -> None:
         described = self._models.describe()
-        if any(model.kind == "embedding" and model.name == name for model in described):
-            raise InvalidRequestError(f"{name} makes vectors; it cannot answer.")
+        if any(model.kind != "chat" and model.name == name for model in described):
+            raise InvalidRequestError(f"{name} is for searching; it cannot answer.")
         if all(model.name != name for model in described):
             raise NotFoundError(f"There is no model called {name[:100]!r}; ask /v1/models for the names.")
 

@@ -19,6 +19,7 @@ from app.serving import placement
 from app.serving.embedder import Embedder
 from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, Generation, Prompt
+from app.serving.reranker import Reranker
 
 if sys.platform != "win32":
     import resource
@@ -47,7 +48,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Proven(msgspec.Struct, frozen=True, tag="proven"):
-    """It was loaded and gave a token, or a vector."""
+    """It was loaded and gave a token, a vector or a score."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -103,8 +104,10 @@ def _try(wanted: Wanted) -> Found:
             _limit_memory(path.stat().st_size + _MEMORY_BYTES)
         if wanted.kind == "chat":
             _try_chat(path, wanted)
-        else:
+        elif wanted.kind == "embedding":
             _try_embedding(path)
+        else:
+            _try_reranking(path)
     except ModelFileError as refusal:
         return Refused(refusal.message)
     except ModelTooLargeError as refusal:
@@ -154,6 +157,16 @@ def _try_embedding(path: Path) -> None:
             asyncio.run(embedder.embed(["What is this?"], urgent=True))
     finally:
         embedder.close()
+
+
+def _try_reranking(path: Path) -> None:
+    reranker = Reranker(path, threads=1, sha256="-")
+    try:
+        reranker.load()
+        with contextlib.suppress(AppError):
+            asyncio.run(reranker.score("What is this?", [_TEXT, "A desk."]))
+    finally:
+        reranker.close()
 
 
 def _limit_memory(size: int) -> None:

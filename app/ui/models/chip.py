@@ -70,7 +70,7 @@ class ModelChip(Button):
     def menu(self) -> Menu:
         """What is loaded, in figures, and the way to another."""
         menu = Menu(self)
-        for kind, title in (("chat", "Answers"), ("embedding", "Search")):
+        for kind, title in (("chat", "Answers"), ("embedding", "Search"), ("reranking", "Order")):
             model = self.models.get(kind)
             if model is None:
                 continue

@@ -200,10 +200,10 @@ def test_what_takes_too_long_is_ended_with_everything_it_started(hostile, tmp_pa
     pids = tmp_path / "pids"
     begun = time.monotonic()
 
-    verdict = Probe(seconds=3).try_out(pids, "chat")
+    verdict = Probe(seconds=8).try_out(pids, "chat")  # a busy machine may take some to start it
 
     assert verdict == Verdict("timed_out")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20
     assert all(gone(int(pid)) for pid in pids.read_text().split())
 
 
