@@ -27,6 +27,7 @@ from app.cache.sessions import Sessions
 from app.database.connection import Database
 from app.database.documents import Documents
 from app.database.jobs import Jobs
+from app.database.journal import Journal
 from app.database.messages import Conversations, Messages
 from app.database.search import Search
 from app.database.users import Users
@@ -103,7 +104,7 @@ def build(
     retriever = Retriever(Search(database), embeddings, models)
     preparation = Preparation(retriever)
     accounts = Accounts(Users(database), sessions)
-    indexer = Indexer(documents, embeddings, models.embedder, feed)
+    indexer = Indexer(documents, Journal(database), embeddings, models.embedder, feed)
     return Backend(
         ask=AskService(
             retriever=retriever,

@@ -42,6 +42,10 @@ _QUERIES = {
         SELECT count(*) FROM documents WHERE status IN ('queued', 'reading', 'embedding')
         AND serial NOT IN (SELECT document FROM jobs)
     """,
+    "vectors in the journal of documents that do not wait": """
+        SELECT count(*) FROM journal j JOIN documents d ON d.serial = j.document
+        WHERE d.status IN ('ready', 'failed')
+    """,
     "jobs of documents that do not wait": """
         SELECT count(*) FROM jobs j JOIN documents d ON d.serial = j.document
         WHERE d.status IN ('ready', 'failed')

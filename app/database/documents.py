@@ -154,6 +154,8 @@ class Documents:
         passages: Sequence[NewPassage],
         vectors: NDArray[np.float32],
         embedder: str,
+        *,
+        made_from: Sequence[bytes] | None = None,
     ) -> Document:
         """Store everything made from a document, mark it `ready` and end its job, at once.
 
@@ -163,6 +165,8 @@ class Documents:
             vectors: shape (len(passages), dimension), finite; row i belongs to passage i. Rows
                 are scaled to unit length and kept as float16 (cosines stay within about 1e-4).
             embedder: SHA-256 of the model that made them.
+            made_from: the `journal.text_key` of the text of each vector, by which others find it; None:
+                nobody does.
 
         Raises:
             NotFoundError: it was deleted meanwhile; nothing is written.
@@ -173,8 +177,17 @@ class Documents:
         def work(db: sqlite_utils.Database) -> Document:
             serial = _row(db, document_id)["serial"]
             clear(db, serial)
-            fill(db, serial, pages=pages, passages=passages, vectors=rows, embedder=embedder)
-            db.execute("DELETE FROM jobs WHERE document = ?", [serial])
+            sources: Sequence[bytes | None] = made_from or [None] * len(passages)
+            fill(
+                db,
+                serial,
+                pages=pages,
+                passages=passages,
+                vectors=rows,
+                embedder=embedder,
+                made_from=sources,
+            )
+            _end_job(db, serial)
             changes = {
                 "status": "ready",
                 "pages": len(pages),
@@ -281,7 +294,7 @@ def fail(db: sqlite_utils.Database, document_id: str, problem: Problem) -> Docum
     """Mark a document `failed` within a transaction of the caller's; raises NotFoundError."""
     serial = _row(db, document_id)["serial"]
     clear(db, serial)
-    db.execute("DELETE FROM jobs WHERE document = ?", [serial])
+    _end_job(db, serial)
     changes = {
         "status": "failed",
         "error_code": problem.code,
@@ -324,6 +337,11 @@ def _queue(db: sqlite_utils.Database, serial: int) -> None:
     )
     db.execute("DELETE FROM jobs WHERE document = ?", [serial])
     db.execute("INSERT INTO jobs (document, created_at) VALUES (?, ?)", [serial, time.time()])
+
+
+def _end_job(db: sqlite_utils.Database, serial: int) -> None:
+    db.execute("DELETE FROM jobs WHERE document = ?", [serial])
+    db.execute("DELETE FROM journal WHERE document = ?", [serial])
 
 
 def _document(row: Mapping[str, Any]) -> Document:

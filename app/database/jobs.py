@@ -16,6 +16,8 @@ from app.errors import ParserLimitError
 from app.records import Problem
 
 _ATTEMPTS = 3
+_LARGE = 256 << 10  # bytes, from which a file is let wait for smaller ones
+_LONG_WAIT = 600.0  # seconds, after which it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Jobs:
         self._database = database
 
     def claim(self) -> Job | None:
-        """Take the oldest job that nobody has, and count the attempt; None if there is none."""
+        """Take a job that nobody has, and count the attempt; None if there is none.
+
+        Small files go first, so that a note need not wait for a book; but nothing waits for ever.
+        """
         return self._database.write(_claim)
 
     def release(self, job: Job) -> None:
@@ -62,13 +67,15 @@ class Jobs:
 
 
 def _claim(db: sqlite_utils.Database) -> Job | None:
+    now = time.time()
     row = db.execute(
         "SELECT j.id, d.id, j.attempts FROM jobs j JOIN documents d ON d.serial = j.document"
-        " WHERE j.claimed_at IS NULL ORDER BY j.id LIMIT 1"
+        " WHERE j.claimed_at IS NULL ORDER BY j.created_at > ? AND d.size > ?, j.id LIMIT 1",
+        [now - _LONG_WAIT, _LARGE],
     ).fetchone()
     if row is None:
         return None
-    db.execute("UPDATE jobs SET claimed_at = ?, attempts = attempts + 1 WHERE id = ?", [time.time(), row[0]])
+    db.execute("UPDATE jobs SET claimed_at = ?, attempts = attempts + 1 WHERE id = ?", [now, row[0]])
     return Job(row[0], row[1], row[2] + 1)
 
 

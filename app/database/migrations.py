@@ -221,8 +221,32 @@ def _reading(db: sqlite_utils.Database) -> None:
     _finish(db, 2)
 
 
+def _journal(db: sqlite_utils.Database) -> None:
+    """What vectors were made from, and those of documents that are not ready yet.
+
+    `made_from` is the SHA-256 of the text that was embedded; older rows do not know it.
+    """
+    for statement in (
+        "ALTER TABLE vectors ADD COLUMN made_from BLOB",
+        "CREATE INDEX vectors_by_text ON vectors (made_from, embedder) WHERE made_from IS NOT NULL",
+        """
+        CREATE TABLE journal (
+            made_from BLOB NOT NULL,
+            embedder INTEGER NOT NULL REFERENCES embedders(id),
+            document INTEGER NOT NULL REFERENCES documents(serial) ON DELETE CASCADE,
+            vector BLOB NOT NULL,
+            PRIMARY KEY (made_from, embedder)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX journal_of_a_document ON journal (document)",
+    ):
+        db.execute(statement)
+    _finish(db, 3)
+
+
 STEPS = (
     ("0001_core", _core),
     ("0002_reading", _reading),
+    ("0003_journal", _journal),
 )
 LATEST = len(STEPS)

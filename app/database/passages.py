@@ -59,6 +59,7 @@ def fill(
     passages: Sequence[NewPassage],
     vectors: NDArray[np.float16],
     embedder: str,
+    made_from: Sequence[bytes | None],
 ) -> None:
     """Store what was made from the document with this serial number; a trigger makes the full text."""
     db.conn.executemany(
@@ -86,8 +87,11 @@ def fill(
     )
     model = _embedder(db, embedder, vectors.shape[1])
     db.conn.executemany(
-        "INSERT INTO vectors (passage, document, embedder, vector) VALUES (?, ?, ?, ?)",
-        [(first + place, document, model, row.tobytes()) for place, row in enumerate(vectors)],
+        "INSERT INTO vectors (passage, document, embedder, vector, made_from) VALUES (?, ?, ?, ?, ?)",
+        [
+            (first + place, document, model, row.tobytes(), source)
+            for place, (row, source) in enumerate(zip(vectors, made_from, strict=True))
+        ],
     )
 
 

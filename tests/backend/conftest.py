@@ -26,6 +26,7 @@ from app.cache.embeddings import EmbeddingCache
 from app.database.connection import Database
 from app.database.documents import Documents
 from app.database.jobs import Jobs
+from app.database.journal import Journal
 from app.database.users import Users
 from app.events import DocumentChanged, FeedEvent
 from app.records import Document
@@ -105,7 +106,7 @@ def open_library(profile: paths.Profile):
     """A context manager that opens the library of the test's profile; again after it was closed."""
 
     @asynccontextmanager
-    async def opened(*, working: bool = True) -> AsyncIterator[Library]:
+    async def opened(*, working: bool = True, lanes: int = 1) -> AsyncIterator[Library]:
         database = Database(profile.database)
         await asyncio.to_thread(database.open)
         cache = EmbeddingCache(profile.embeddings)
@@ -116,8 +117,8 @@ def open_library(profile: paths.Profile):
         async def embedding() -> WordEmbedder:
             return embedder
 
-        indexer = Indexer(documents, cache, embedding, feed)
-        worker = Worker(queue, indexer, documents, feed, storage_pause=0.05)
+        indexer = Indexer(documents, Journal(database), cache, embedding, feed)
+        worker = Worker(queue, indexer, documents, feed, lanes=lanes, storage_pause=0.05)
         service = DocumentService(
             documents,
             feed,

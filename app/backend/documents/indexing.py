@@ -18,6 +18,7 @@ from app.backend.documents.parsing.messages import Opened
 from app.backend.feed import Feed
 from app.cache.embeddings import EmbeddingCache
 from app.database.documents import Documents, NewPassage, PageText
+from app.database.journal import Journal, text_key
 from app.errors import BusyError, EmptyFileError
 from app.events import DocumentChanged
 from app.records import Document, DocumentStatus
@@ -47,11 +48,13 @@ class Indexer:
     def __init__(
         self,
         documents: Documents,
+        journal: Journal,
         cache: EmbeddingCache,
         embedder: Callable[[], Awaitable[PassageEmbedder]],
         feed: Feed,
     ) -> None:
         self._documents = documents
+        self._journal = journal
         self._cache = cache
         self._embedder = embedder
         self._feed = feed
@@ -77,9 +80,13 @@ class Indexer:
         await progress.note(
             status="embedding", pages=len(pages), pages_read=len(pages), passages=len(passages)
         )
-        vectors = await self._embed(passages, embedder, progress)
+        texts = [embedding_text(passage) for passage in passages]
+        keys = await asyncio.to_thread(lambda: [text_key(text) for text in texts])
+        vectors = await self._embed(document_id, texts, keys, embedder, progress)
         storing = asyncio.ensure_future(
-            asyncio.to_thread(self._complete, document_id, pages, passages, vectors, embedder.sha256)
+            asyncio.to_thread(
+                self._complete, document_id, pages, passages, vectors, embedder=embedder.sha256, keys=keys
+            )
         )
         try:
             await asyncio.shield(storing)
@@ -94,9 +101,11 @@ class Indexer:
         pages: Sequence[PageText],
         passages: Sequence[NewPassage],
         vectors: NDArray[np.float32],
+        *,
         embedder: str,
+        keys: Sequence[bytes],
     ) -> None:
-        ready = self._documents.complete(document_id, pages, passages, vectors, embedder)
+        ready = self._documents.complete(document_id, pages, passages, vectors, embedder, made_from=keys)
         self._feed.publish(DocumentChanged(ready))
 
     async def _read(
@@ -117,26 +126,48 @@ class Indexer:
         return pages, passages
 
     async def _embed(
-        self, passages: Sequence[NewPassage], embedder: PassageEmbedder, progress: "_Progress"
+        self,
+        document_id: str,
+        texts: Sequence[str],
+        keys: Sequence[bytes],
+        embedder: PassageEmbedder,
+        progress: "_Progress",
     ) -> NDArray[np.float32]:
-        vectors = np.empty((len(passages), embedder.dimension), np.float32)
-        for start in range(0, len(passages), BATCH_PASSAGES):
-            texts = [embedding_text(passage) for passage in passages[start : start + BATCH_PASSAGES]]
-            cached = await asyncio.to_thread(self._cache.get, embedder.sha256, texts)
-            known = {
-                place: vector
-                for place, vector in enumerate(cached)
-                if vector is not None and vector.shape == (embedder.dimension,)
-            }
-            missing = [place for place in range(len(texts)) if place not in known]
-            if missing:
-                wanted = [texts[place] for place in missing]
-                made = await _patiently(embedder, wanted)
-                await asyncio.to_thread(self._cache.put, embedder.sha256, wanted, made)
-                vectors[[start + place for place in missing]] = made
-            for place, vector in known.items():
-                vectors[start + place] = vector
-            await progress.maybe(passages_embedded=start + len(texts))
+        """The vector of each text: those that any document has from this embedder, then the rest."""
+        vectors = np.empty((len(texts), embedder.dimension), np.float32)
+        known = await asyncio.to_thread(self._journal.known, embedder.sha256, keys)
+        places: dict[bytes, list[int]] = {}  # a text may stand in a document more than once
+        for place, key in enumerate(keys):
+            if key in known:
+                vectors[place] = known[key]
+            else:
+                places.setdefault(key, []).append(place)
+        missing = list(places)
+        done = len(texts) - sum(map(len, places.values()))
+        for start in range(0, len(missing), BATCH_PASSAGES):
+            batch = missing[start : start + BATCH_PASSAGES]
+            made = await self._make([texts[places[key][0]] for key in batch], embedder)
+            await asyncio.to_thread(self._journal.note, document_id, embedder.sha256, batch, made)
+            for key, vector in zip(batch, made, strict=True):
+                vectors[places[key]] = vector
+                done += len(places[key])
+            await progress.maybe(passages_embedded=done)
+        return vectors
+
+    async def _make(self, texts: Sequence[str], embedder: PassageEmbedder) -> NDArray[np.float32]:
+        """The vectors of a batch: from the cache of what was embedded a moment ago, or computed."""
+        vectors = np.empty((len(texts), embedder.dimension), np.float32)
+        missing = []
+        for place, vector in enumerate(await asyncio.to_thread(self._cache.get, embedder.sha256, texts)):
+            if vector is not None and vector.shape == (embedder.dimension,):
+                vectors[place] = vector
+            else:
+                missing.append(place)
+        if missing:
+            wanted = [texts[place] for place in missing]
+            made = await _patiently(embedder, wanted)
+            await asyncio.to_thread(self._cache.put, embedder.sha256, wanted, made)
+            vectors[missing] = made
         return vectors
 
 

@@ -1,4 +1,4 @@
-"""The queue of files to read: waiting for the next one, and stopping the one at hand."""
+"""The queue of files to read: waiting for the next one, and stopping those at hand."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,13 +7,13 @@ from app.database.jobs import Job, Jobs
 
 
 class QueueService:
-    """Between those who add work and the one worker. Persisted by `Jobs`; on the gateway's loop."""
+    """Between those who add work and the worker. Persisted by `Jobs`; on the gateway's loop."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken: asyncio.Event | None = None
-        self._at_hand: tuple[str, asyncio.Task[None]] | None = None
+        self._at_hand: dict[str, asyncio.Task[None]] = {}  # by document
 
     def wake(self) -> None:
         """There may be work: look now. Thread-safe; before `open` it does nothing."""
@@ -26,8 +26,9 @@ class QueueService:
         return await asyncio.to_thread(self._jobs.recover)
 
     async def take(self) -> Job:
-        """Claim the oldest job; wait until there is one. Cancelled, it keeps none."""
+        """Claim the next job; wait until there is one. Cancelled, it keeps none."""
         while True:
+            # Whoever clears it looks afterwards: with several that take, no call is missed either.
             woken = self._woken_event()
             woken.clear()
             claiming = asyncio.ensure_future(asyncio.to_thread(self._jobs.claim))
@@ -45,7 +46,7 @@ class QueueService:
     async def run(self, job: Job, work: Coroutine[None, None, None]) -> bool:
         """Do the work of a job; False if `cancel` stopped it. Raises what the work raises."""
         task: asyncio.Task[None] = asyncio.ensure_future(work)
-        self._at_hand = (job.document_id, task)
+        self._at_hand[job.document_id] = task
         try:
             await asyncio.wait([task])
             if task.cancelled():
@@ -56,7 +57,7 @@ class QueueService:
             await asyncio.wait([task])
             raise
         finally:
-            self._at_hand = None
+            del self._at_hand[job.document_id]
         return True
 
     async def release(self, job: Job) -> None:
@@ -65,8 +66,8 @@ class QueueService:
 
     async def cancel(self, document_id: str) -> None:
         """Stop the work on a document if it is at hand; returns when it has stopped."""
-        if self._at_hand is not None and self._at_hand[0] == document_id:
-            task = self._at_hand[1]
+        task = self._at_hand.get(document_id)
+        if task is not None:
             task.cancel()
             await asyncio.wait([task])
 

@@ -1,4 +1,4 @@
-"""The worker: reads the queued files one after the other, whatever becomes of each."""
+"""The worker: reads the queued files, a few at a time, whatever becomes of each."""
 
 import asyncio
 import logging
@@ -22,7 +22,10 @@ _STORAGE_PAUSE_SECONDS = 20.0
 
 
 class Worker:
-    """One task on the gateway's loop. A job ends with its document ready, failed, or gone.
+    """A few tasks on the gateway's loop. A job ends with its document ready, failed, or gone.
+
+    While one file is parsed in its child, the passages of another are embedded; and a short one
+    need not wait for the long one that was begun before it.
 
     Where the storage fails (disk full) a job does not end: it is tried again until it works,
     or at the next start.
@@ -35,14 +38,17 @@ class Worker:
         documents: Documents,
         feed: Feed,
         *,
+        lanes: int = 2,
         storage_pause: float = _STORAGE_PAUSE_SECONDS,
     ) -> None:
+        """`lanes`: files that are read at the same time."""
         self._queue = queue
         self._indexer = indexer
         self._documents = documents
         self._feed = feed
         self._storage_pause = storage_pause
-        self._task: asyncio.Task[None] | None = None
+        self._lanes = lanes
+        self._tasks: list[asyncio.Task[None]] = []
         self._storage_told = False
 
     async def start(self) -> None:
@@ -50,13 +56,16 @@ class Worker:
         recovered = await self._queue.open()
         if recovered:
             _log.info("jobs recovered", extra={"jobs": recovered})
-        self._task = asyncio.create_task(self._run(), name="worker")
+        self._tasks = [
+            asyncio.create_task(self._run(), name=f"worker-{number}") for number in range(self._lanes)
+        ]
 
     async def close(self) -> None:
-        """Stop at once; the job at hand goes back to the queue unharmed. Idempotent."""
-        task, self._task = self._task, None
-        if task is not None:
+        """Stop at once; the jobs at hand go back to the queue unharmed. Idempotent."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
+        for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
 

@@ -64,7 +64,7 @@ def test_the_sample_becomes_ready(open_library, embedder, sample):
             cache = library.indexer._cache
             worker = Worker(
                 library.queue,
-                Indexer(library.documents, cache, ready, library.feed),
+                Indexer(library.documents, library.indexer._journal, cache, ready, library.feed),
                 library.documents,
                 library.feed,
             )

@@ -32,6 +32,41 @@ def test_files_are_read_in_the_order_they_came(open_library, texts):
     asyncio.run(main())
 
 
+def test_a_short_file_does_not_wait_for_a_long_one_that_came_before(open_library, texts, tmp_path):
+    long = tmp_path / "long.txt"
+    long.write_text("The deposit is three months' rent. " * 20_000)
+
+    async def main() -> None:
+        async with open_library(working=False) as library:
+            first, second = await library.service.add_paths(library.user, [long, *texts(1)])
+            await library.worker.start()
+            book, note = await library.settled(first.document.id, second.document.id)
+
+            assert note.ready_at < book.ready_at
+
+    asyncio.run(main())
+
+
+def test_a_short_file_is_read_beside_a_long_one_that_was_begun(open_library, texts, gate):
+    async def main() -> None:
+        async with open_library(lanes=2) as library:
+            held = texts(1)[0].with_name("held.txt")
+            held.write_text("This one is held back.")
+            library.embedder.before_batch = gate.wait
+            (first,) = await library.service.add_paths(library.user, [held])
+            await gate.until_reached()
+            library.embedder.before_batch = None
+            (second,) = await library.service.add_paths(library.user, texts(1))
+            (note,) = await library.settled(second.document.id)
+
+            assert note.status == "ready"
+            assert (await library.service.get(library.user, first.document.id)).status == "embedding"
+            gate.open()
+            assert (await library.settled(first.document.id))[0].status == "ready"
+
+    asyncio.run(main())
+
+
 def test_work_that_was_left_is_taken_up_at_the_next_start(open_library, texts):
     async def main() -> None:
         async with open_library(working=False) as library:
@@ -150,11 +185,11 @@ def test_a_full_disk_pauses_the_work_and_it_goes_on_by_itself(open_library, text
             complete = library.documents.complete
             left = [None, None]
 
-            def full(*arguments):
+            def full(*what, **more):
                 if left:
                     left.pop()
                     raise StorageError("The disk is full: nothing was changed.")
-                return complete(*arguments)
+                return complete(*what, **more)
 
             monkeypatch.setattr(library.documents, "complete", full)
             async with library.feed.subscribe() as events:
