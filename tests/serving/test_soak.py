@@ -4,6 +4,7 @@ Seconds of the long test: CARREL_SOAK_SECONDS (1,800 unless said).
 """
 
 import asyncio
+import logging
 import os
 
 import pytest
@@ -74,7 +75,8 @@ def test_random_load_and_other_models_for_some_seconds(chosen, load):
 
 @pytest.mark.long
 @pytest.mark.timeout(LONG_SECONDS * 1.5 + 600)
-def test_random_load_and_other_models_for_long(chosen, load):
+def test_random_load_and_other_models_for_long(chosen, load, monkeypatch):
+    monkeypatch.setattr(logging.root.manager, "disable", logging.WARNING)  # pytest keeps every line
     before, after = _soak(
         chosen, load, warm_up=max(60.0, LONG_SECONDS / 10), seconds=LONG_SECONDS, switch_every=15
     )
