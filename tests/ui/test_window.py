@@ -104,6 +104,13 @@ class TestDropping:
         window.shelf.added([fakes.Addition("Copy of lease.pdf", known, known=True)])
         assert window.banner.text.words == "Copy of lease.pdf is in the library already, as Lease.pdf."
 
+    def test_a_file_that_is_known_is_said_to_be_among_others_too(self, window, fakes):
+        known, new = fakes.a_document("Lease.pdf"), fakes.a_document("New.pdf")
+        window.shelf.added(
+            [fakes.Addition("Copy of lease.pdf", known, known=True), fakes.Addition("New.pdf", new)]
+        )
+        assert window.banner.text.words == "Copy of lease.pdf is in the library already, as Lease.pdf."
+
     def test_nothing_inside_the_window_takes_a_drop_for_itself(self, window):
         takers = [widget for widget in window.findChildren(QWidget) if widget.acceptDrops()]
         assert takers == []

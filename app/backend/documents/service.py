@@ -217,7 +217,7 @@ class DocumentService:
             )
         except AppError as error:
             return Addition(_shown(path.name), problem=error.problem)
-        return self._added(document, known)
+        return self._added(path.name, document, known)
 
     def _keep(self, user_id: str, name: str, incoming: files.Incoming, looked: files.Looked) -> Addition:
         place = incoming.keep(looked.content_hash)
@@ -229,7 +229,7 @@ class DocumentService:
             raise
         if not needed:
             place.unlink(missing_ok=True)
-        return self._added(document, known)
+        return self._added(name, document, known)
 
     def _insert(
         self,
@@ -251,11 +251,11 @@ class DocumentService:
             paged=media_types.is_paged(looked.media_type),
         )
 
-    def _added(self, document: Document, known: bool) -> Addition:
+    def _added(self, name: str, document: Document, known: bool) -> Addition:
         if document.status == "queued":
             self._feed.publish(DocumentChanged(document))
             self._wake()
-        return Addition(document.name, document=document, known=known)
+        return Addition(_shown(name), document=document, known=known)
 
 
 def _is_folder(path: Path) -> bool:

@@ -65,10 +65,8 @@ class Shelf(QObject):
                 self._put(addition.document)
         if said := _refusal(additions):
             self.refused.emit(said)
-        elif additions and all(addition.known for addition in additions):
-            self.refused.emit(
-                _known(additions[0]) if len(additions) == 1 else "These files are in the library already."
-            )
+        elif said := _known(additions):
+            self.refused.emit(said)
         elif not additions:
             self.refused.emit("There was no file to add in this folder.")
 
@@ -149,8 +147,16 @@ def _listed(names: Sequence[str]) -> str:
     return f"{named} and {more:,} more" if more > 0 else named
 
 
-def _known(addition: Addition) -> str:
-    """A file with the same content may have another name in the library."""
-    document = addition.document
-    other = f", as {document.name}" if document is not None and document.name != addition.name else ""
-    return f"{addition.name} is in the library already{other}."
+def _known(additions: Sequence[Addition]) -> str:
+    """Which files were there before; empty where none was. They may have another name there."""
+    known = [addition for addition in additions if addition.known]
+    if len(known) > 1 and len(known) == len(additions):
+        return "These files are in the library already."
+    if len(known) > _MOST_NAMED:
+        return f"{len(known):,} of these {len(additions):,} files are in the library already."
+    return "\n".join(
+        f"{addition.name} is in the library already"
+        + (f", as {document.name}." if document is not None and document.name != addition.name else ".")
+        for addition in known
+        for document in (addition.document,)
+    )

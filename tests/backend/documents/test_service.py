@@ -125,6 +125,7 @@ def test_the_same_content_is_known_wherever_it_lies(open_library, tmp_path, make
             third = await library.service.add_upload(library.user, "c.pdf", sent(path.read_bytes()), 10**6)
 
             assert (second.known, third.known) == (True, True)
+            assert third.name != third.document.name  # what was given, and what it is in the library
             assert first.document.id == second.document.id == third.document.id
             assert kept(library) == []
 
