@@ -18,8 +18,8 @@ from app.errors import AppError, ContextOverflowError, InvalidRequestError, Mode
 from app.records import Model, Problem
 from app.serving import catalogue, chat_model, llama, sampler, scoring
 from app.serving.generation import ChatMessage, End, Generation, Piece, Prompt
-from app.serving.inbox import Inbox
-from app.serving.loop import CLOSED, Loop
+from app.serving.inbox import CLOSED, Inbox
+from app.serving.loop import Loop
 from app.serving.outbox import Bells, Outbox
 from app.serving.scoring import Scoring
 from app.serving.sequence import Sequence

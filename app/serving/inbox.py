@@ -16,6 +16,7 @@ from app.serving.stop_flag import StopFlag
 
 Request = Sequence | Scoring
 
+CLOSED = "The model was closed."
 RETIRED = "The model was changed meanwhile; ask again."
 RESTING = "The model was freed because nobody had asked for long; ask again."
 

@@ -7,26 +7,25 @@ Every request ends in exactly one End or one error, whatever happens here.
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 from app.errors import AppError, DeadlineError, DecodeError, ModelError
 from app.serving import hardware, llama, sampler
 from app.serving.chat_model import ChatModel
 from app.serving.checkpoints import Checkpoint, Checkpoints
 from app.serving.generation import EndReason
-from app.serving.inbox import Inbox
+from app.serving.inbox import CLOSED, Inbox
 from app.serving.kv_cache import KvCache, Place, Slot
 from app.serving.pace import Pace
 from app.serving.sampler import Sampler
 from app.serving.scheduler import Plan, Scheduler
-from app.serving.scoring import Scorer, Scoring, Step
+from app.serving.scoring import Scoring
+from app.serving.scoring_queue import ScoringQueue
 from app.serving.sequence import Sequence
 from app.serving.states import StateStore
 
 _log = logging.getLogger(__name__)
 
-CLOSED = "The model was closed."
 _FAILURES_IN_A_ROW = 3  # unexpected ones, after which the engine gives up
 _WORTH_KEEPING = 256  # tokens; fewer are read again in no time
 _BEFORE_KEEPING = 2.0  # seconds of rest before what was read is saved
@@ -65,9 +64,7 @@ class Loop:
         self._checkpoints = Checkpoints() if parts.native.has_running_state else None
         self._pace = Pace(parts.batch)
         self._samplers: dict[Sequence, Sampler] = {}
-        self._scorings: deque[Scoring] = deque()
-        self._scorer: Scorer | None = None
-        self._steps: Generator[Step, None, tuple[float, ...]] | None = None
+        self._scorings = ScoringQueue(inbox, parts.scoring_context)
         self._failures = 0
 
     def run(self) -> None:
@@ -97,7 +94,7 @@ class Loop:
             self._at_work(True)
         for request in taken:
             if isinstance(request, Scoring):
-                self._scorings.append(request)
+                self._scorings.add(request)
             else:
                 self._scheduler.add(request)
         if self._inbox.closed:
@@ -120,8 +117,7 @@ class Loop:
         plan = self._scheduler.schedule(self._pace.chunk(writing=self._scheduler.decoding))
         if plan:
             self._step(plan)
-        if self._scorings:
-            self._score(self._scorings[0])
+        self._scorings.go_on()
 
     def _settle(self, sequence: Sequence, place: Place) -> None:
         """Let the model's memory follow what the scheduler decided."""
@@ -183,52 +179,6 @@ class Loop:
                 reason = "stop"
             if reason is not None:
                 self._end(sequence, reason)
-
-    def _score(self, scoring: Scoring) -> None:
-        """One batch of the oldest scoring."""
-        if self._scorer is None:
-            try:
-                self._scorer = Scorer(self.parts.scoring_context())
-            except ModelError as error:
-                self._end_scoring(scoring, error)
-                return
-        if self._steps is None:
-            self._steps = self._scorer.steps(scoring)
-        try:
-            step = next(self._steps)
-        except StopIteration as done:
-            self._end_scoring(scoring, done.value)
-            return
-        if not self._inbox.begin_step((scoring,)):
-            self._end_scoring(scoring, None)
-            return
-        context = self._scorer.context
-        try:
-            code = (context.decode_scored if step.scored else context.decode)(step.rows)
-        finally:
-            self._inbox.end_step()
-        if code == llama.ABORTED:
-            self._end_scoring(scoring, None)
-        elif code != llama.OK:
-            refused = DecodeError(f"The model could not score (llama.cpp returned {code}).")
-            self._end_scoring(scoring, refused)
-
-    def _end_scoring(self, scoring: Scoring, result: tuple[float, ...] | AppError | None) -> None:
-        """The one place where a scoring ends. None: nobody waits for it."""
-        if scoring in self._scorings:
-            self._scorings.remove(scoring)
-        if self._steps is not None and scoring.begun:
-            self._steps.close()
-            self._steps = None
-            if not isinstance(result, tuple) and self._scorer is not None:
-                self._scorer.forget()
-        self._inbox.discard(scoring)
-        if not scoring.done.set_running_or_notify_cancel():
-            return
-        if isinstance(result, tuple):
-            scoring.done.set_result(result)
-        else:
-            scoring.done.set_exception(result or ModelError(self._inbox.closed or CLOSED))
 
     def _cut_memory(self, slot: Slot) -> None:
         """Make the model's memory of a slot what the bookkeeping says it is, or less."""
@@ -299,8 +249,7 @@ class Loop:
         for slot in self._cache.slots:
             slot.secret = True
         self._forget_secrets()
-        if self._scorer is not None and self._steps is None:
-            self._scorer.forget()
+        self._scorings.forget()
         if self._states is not None:
             self._states.clear()
 
@@ -334,8 +283,7 @@ class Loop:
         for sequence in self._scheduler.sequences:
             if not sequence.waiting:
                 self._end(sequence, failed)
-        if self._steps is not None:
-            self._end_scoring(self._scorings[0], failed)
+        self._scorings.fail(failed)
         self.parts.context.clear()
         self._cache.forget()
         if self._checkpoints is not None:
@@ -355,14 +303,13 @@ class Loop:
             while (slot := self._unsaved()) is not None:
                 self._keep(slot)
             self._states.close()
-        if self._scorer is not None:
-            self._scorer.context.free()
+        self._scorings.free()
         self.parts.free()
         self._at_work(False)
 
     def _end_all(self, error: AppError | None) -> None:
         for request in self._inbox.live_requests():
             if isinstance(request, Scoring):
-                self._end_scoring(request, error)
+                self._scorings.end(request, error)
             else:
                 self._end(request, error or "cancelled")

@@ -84,7 +84,7 @@ def test_giving_up_a_scoring_leaves_the_next_as_it_was(engine, monkeypatch):
     prefix = prefix_of(engine, "The capital of France is")
     expected = asyncio.run(engine.score(prefix, CITIES))
 
-    context, begun = engine._loop._scorer.context, threading.Event()
+    context, begun = engine._loop._scorings._scorer.context, threading.Event()
     decode = context.decode
 
     def watched(rows):
@@ -122,7 +122,7 @@ def test_what_cannot_be_scored_is_refused(engine):
 def test_a_refused_step_ends_the_scoring_and_not_the_engine(engine, monkeypatch):
     prefix = prefix_of(engine, "The capital of France is")
     expected = asyncio.run(engine.score(prefix, CITIES))
-    context = engine._loop._scorer.context
+    context = engine._loop._scorings._scorer.context
 
     for broken in (lambda rows: -3, lambda rows: 1 / 0):
         with monkeypatch.context() as patch:
