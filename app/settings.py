@@ -98,6 +98,12 @@ ALL: Mapping[str, Setting] = MappingProxyType(
                 low=0,
                 high=10_000,
             ),
+            Setting(
+                "drafting",
+                "automatic",
+                "Guess several words of an answer that quotes, where that is faster.",
+                choices=("automatic", "off"),
+            ),
             Setting("keep_read", True, "Keep what was read for a conversation, so that it goes on at once."),
             Setting("answer_tokens", 400, "The longest answer.", "tokens", low=16, high=8_192),
             Setting("temperature", 0.0, "0: always the likeliest word.", low=0.0, high=2.0),

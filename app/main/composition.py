@@ -110,6 +110,7 @@ class Composition:
             states=self._profile.states if self._settings.flag("keep_read") else None,
             rests_after=self._settings.number("rest_after") * 60.0 or None,
             polite=self._polite,
+            drafting="off" if self._settings.text("drafting") == "off" else "automatic",
             fallback_chat=None if self._model else bundled.chat.path,
             reranking=Path(reranker).expanduser() if reranker else None,
             on_change=self._changed,

@@ -10,6 +10,7 @@ from app.errors import ModelError, ModelFileError, ModelTooLargeError
 from app.records import Problem
 from app.serving import allocator, footprint, gguf, hardware, llama, placement, scoring
 from app.serving.chat_template import ChatTemplate
+from app.serving.drafting import MOST, Drafting
 from app.serving.footprint import Footprint
 from app.serving.generation import ChatMessage, Prompt
 from app.serving.native_context import NativeContext
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 class ChatModel:
     """The native parts of one chat model. `encode` and `count` are thread-safe, the rest is not.
 
-    `placement`: as it came to be. `threads`: that compute.
+    `placement`: as it came to be. `threads`: that compute. `drafts`: guesses a step has room for.
     """
 
     native: NativeModel
@@ -34,6 +35,7 @@ class ChatModel:
     stop: StopFlag
     placement: Placement
     threads: int
+    drafts: int
     notice: Problem | None
 
     @property
@@ -87,7 +89,15 @@ class ChatModel:
         allocator.give_back()
 
 
-def load(path: Path, *, context_length: int, gpu_layers: int, threads: int, slots: int = 0) -> ChatModel:
+def load(
+    path: Path,
+    *,
+    context_length: int,
+    gpu_layers: int,
+    threads: int,
+    slots: int = 0,
+    drafting: Drafting = "automatic",
+) -> ChatModel:
     """Load the model at `path` and let it compute one token.
 
     Args:
@@ -96,6 +106,8 @@ def load(path: Path, *, context_length: int, gpu_layers: int, threads: int, slot
             CPU takes over and `notice` of the result says so.
         threads: 0: all physical cores.
         slots: answers side by side; 0: a few, as memory allows.
+        drafting: whether steps have room for guesses. They never have where the model's memory
+            cannot be cut at any token.
 
     Raises:
         ModelFileError: the file is no chat model that can be loaded; the message says why.
@@ -106,8 +118,9 @@ def load(path: Path, *, context_length: int, gpu_layers: int, threads: int, slot
     if _is_embedder(header):
         raise ModelFileError(f"{path.name} turns texts into vectors; it cannot answer questions.")
     asked = Asked(context_length, gpu_layers, slots)
+    drafts = 0 if drafting == "off" else MOST
     gpu = placement.first_gpu(llama.devices())
-    loading = _Loading(path, footprint.of(header, path.name), asked, threads or hardware.cores())
+    loading = _Loading(path, footprint.of(header, path.name), asked, threads or hardware.cores(), drafts)
     if gpu is None:
         return loading.on(None, _no_gpu(path) if gpu_layers > 0 else None)
     try:
@@ -129,8 +142,9 @@ def utf8(text: str) -> bytes:
 class _Loading:
     """One model on its way. `used_gpu`: whether the last attempt put layers there."""
 
-    def __init__(self, path: Path, model: Footprint, asked: Asked, threads: int) -> None:
+    def __init__(self, path: Path, model: Footprint, asked: Asked, threads: int, drafts: int) -> None:
         self._path, self._model, self._asked, self._threads = path, model, asked, threads
+        self._drafts = drafts
         self.used_gpu = False
 
     def on(self, gpu: hardware.Device | None, notice: Problem | None = None) -> ChatModel:
@@ -143,9 +157,9 @@ class _Loading:
         # The weights of the end go with the last layer, and are counted as one more.
         native = NativeModel(self._path, gpu_layers=placed.layers + 1 if placed.layers else 0)
         context: NativeContext | None = None
-        stop = StopFlag()
+        stop, drafts = StopFlag(), self._drafts if native.can_be_cut else 0
         try:
-            context, placed = self._context(native, placed, place, stop)
+            context, placed = self._context(native, placed, place, stop, drafts)
             _try_out(native, context, self._path)
             template = ChatTemplate(
                 native.chat_template(),
@@ -159,10 +173,15 @@ class _Loading:
             native.free()
             raise
         _log.info("model placed", extra={"file": self._path.name, "placement": placed.sentence})
-        return ChatModel(native, context, template, stop, placed, self._threads, notice)
+        return ChatModel(native, context, template, stop, placed, self._threads, drafts, notice)
 
     def _context(
-        self, native: NativeModel, placed: Placement, place: Callable[..., Placement], stop: StopFlag
+        self,
+        native: NativeModel,
+        placed: Placement,
+        place: Callable[..., Placement],
+        stop: StopFlag,
+        drafts: int,
     ) -> tuple[NativeContext, Placement]:
         """Allocate the context; where llama.cpp refuses it, one that needs less of what nobody asked for."""
         while True:
@@ -173,6 +192,7 @@ class _Loading:
                     batch=placed.batch,
                     threads=self._threads,
                     slots=placed.slots,
+                    outputs=min(placed.batch, placed.slots + drafts),
                     stop=stop,
                     compact=placed.kv == "q8_0",
                 )

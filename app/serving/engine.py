@@ -17,6 +17,7 @@ from pathlib import Path
 from app.errors import AppError, ContextOverflowError, InvalidRequestError, ModelError
 from app.records import Model, Problem
 from app.serving import catalogue, chat_model, llama, sampler, scoring
+from app.serving.drafting import Drafting
 from app.serving.generation import ChatMessage, End, Generation, Piece, Prompt
 from app.serving.inbox import CLOSED, Inbox
 from app.serving.loop import Loop
@@ -45,6 +46,7 @@ class Engine:
         rests_after: float | None = None,
         on_rest: Callable[[], None] | None = None,
         polite: bool = False,
+        drafting: Drafting = "automatic",
     ) -> None:
         """Nothing is loaded yet.
 
@@ -61,6 +63,7 @@ class Engine:
             rests_after: seconds without a request after which it closes by itself; None: never.
             on_rest: called on the engine's thread when it has done so.
             polite: let other threads of this computer go first, where it can be done (Linux).
+            drafting: whether several tokens of an answer that quotes may be computed in one step.
         """
         self.path = path
         self._name = name or path.stem
@@ -71,6 +74,7 @@ class Engine:
         self._at_work = at_work or (lambda _busy: None)
         self._rests_after, self._on_rest = rests_after, on_rest or (lambda: None)
         self._polite = polite
+        self._drafting = drafting
         self._inbox = Inbox(queue_limit)
         self._bells = Bells()
         self._parts: chat_model.ChatModel | None = None
@@ -92,6 +96,7 @@ class Engine:
             gpu_layers=self._gpu_layers,
             threads=self._threads,
             slots=self._slots,
+            drafting=self._drafting,
         )
         try:
             record = self._describe(parts)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from app.serving.drafting import MOST
 from app.serving.gguf import Header, Scalar
 
 KvType = Literal["f16", "q8_0"]
@@ -69,7 +70,7 @@ class Footprint:
     def computing(self, *, batch: int, length: int, slots: int) -> int:
         """Bytes of the buffers in which a batch is computed, on each device that takes part."""
         token = _FLOAT_BYTES * (_OF_WIDTH * self.width + _OF_FEED_FORWARD * self.feed_forward)
-        scores = _FLOAT_BYTES * slots * self.vocabulary
+        scores = _FLOAT_BYTES * (slots + MOST) * self.vocabulary  # of an answer's next token, and of guesses
         return batch * (token + _MASK_BYTES * length) + scores
 
 

@@ -8,17 +8,19 @@ Every request ends in exactly one End or one error, whatever happens here.
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Items
 
 from app.errors import AppError, DeadlineError, DecodeError, ModelError
 from app.serving import hardware, llama, sampler
 from app.serving.chat_model import ChatModel
 from app.serving.checkpoints import Checkpoint, Checkpoints
+from app.serving.drafting import Drafter
 from app.serving.generation import EndReason
 from app.serving.inbox import CLOSED, Inbox
 from app.serving.kv_cache import KvCache, Place, Slot
 from app.serving.pace import Pace
 from app.serving.sampler import Sampler
-from app.serving.scheduler import Plan, Scheduler
+from app.serving.scheduler import Plan, Row, Scheduler
 from app.serving.scoring import Scoring
 from app.serving.scoring_queue import ScoringQueue
 from app.serving.sequence import Sequence
@@ -59,12 +61,16 @@ class Loop:
             parts.context.length, parts.context.slots, copies=not parts.native.has_running_state
         )
         self._scheduler = Scheduler(
-            self._cache, batch=parts.batch, pauses_before_last=parts.native.has_running_state
+            self._cache,
+            batch=parts.batch,
+            pauses_before_last=parts.native.has_running_state,
+            drafts=parts.drafts,
         )
+        self._drafter = Drafter() if parts.drafts else None
         self._checkpoints = Checkpoints() if parts.native.has_running_state else None
         self._pace = Pace(parts.batch)
         self._samplers: dict[Sequence, Sampler] = {}
-        self._scorings = ScoringQueue(inbox, parts.scoring_context)
+        self._scorings = ScoringQueue(inbox, parts)
         self._failures = 0
 
     def run(self) -> None:
@@ -114,7 +120,8 @@ class Loop:
                 self._end(sequence, DeadlineError(sequence.generation.deadline or 0.0))
         for sequence, place in self._scheduler.admit():
             self._settle(sequence, place)
-        plan = self._scheduler.schedule(self._pace.chunk(writing=self._scheduler.decoding))
+        drafts = self._drafts()
+        plan = self._scheduler.schedule(self._pace.chunk(writing=self._scheduler.decoding), drafts)
         if plan:
             self._step(plan)
         self._scorings.go_on()
@@ -145,11 +152,7 @@ class Loop:
         finally:
             self._inbox.end_step()
         if code == llama.OK:
-            read = sum(len(row.tokens) for row in plan.rows if len(row.tokens) > 1)
-            self._pace.took(read, time.perf_counter() - begun)
-            self._scheduler.commit(plan)
-            self._keep_checkpoints(plan)
-            self._sample(plan)
+            self._go_on(plan, time.perf_counter() - begun)
             return
         for sequence in plan.sequences:
             if sequence.slot is not None:
@@ -158,27 +161,65 @@ class Loop:
                 _log.error("llama.cpp refused a step: %d", code)
                 self._end(sequence, DecodeError(f"The model could not go on (llama.cpp returned {code})."))
 
-    def _sample(self, plan: Plan) -> None:
-        parts, index = self.parts, -1
+    def _drafts(self) -> dict[Sequence, tuple[int, ...]]:
+        """What is guessed of answers in the next step."""
+        alone = self._scheduler.alone
+        if self._drafter is None or alone is None:
+            return {}
+        draft = self._drafter.draft(alone, self._scheduler.ahead(alone))
+        return {alone: draft} if draft else {}
+
+    def _go_on(self, plan: Plan, seconds: float) -> None:
+        """A step was computed, within `seconds`: every answer in it goes on, or ends."""
+        read, index = 0, 0
+        right, ends = [], []
         for row, sequence in zip(plan.rows, plan.sequences, strict=True):
+            size = len(row.tokens) - row.drafted
+            read += size if size > 1 else 0
+            came_true, how = self._write(sequence, row, index + size - 1) if row.output else (0, None)
+            right.append(came_true)
+            if how is not None:
+                ends.append((sequence, how))
             index += len(row.tokens)
-            if not row.output or sequence.cancelled:
-                continue
-            chosen = self._samplers[sequence]
+        self._pace.took(read, seconds)
+        self._scheduler.commit(plan, right)
+        self._keep_checkpoints(plan)
+        if plan.drafted:
+            self._cut_drafts(plan, right)
+        if self._drafter is not None and len(plan.rows) == 1 and read == 0:
+            self._drafter.took(plan.sequences[0], plan.drafted, right[0], seconds)
+        for sequence, how in ends:
+            self._end(sequence, how)
+
+    def _write(self, sequence: Sequence, row: Row, index: int) -> tuple[int, EndReason | AppError | None]:
+        """Sample from batch position `index` on, for as long as that is what the row's draft says.
+
+        Returns how many of its guesses came true, and how the answer ends, if it does.
+        """
+        native, context = self.parts.native, self.parts.context
+        chosen, right = self._samplers[sequence], 0
+        while not sequence.cancelled:
             try:
-                token = chosen.sample(parts.context, index)
+                token = chosen.sample(context, index + right)
             except AppError as error:
-                self._end(sequence, error)
-                continue
-            ends = parts.native.ends(token)
-            piece = b"" if ends else parts.native.piece(token)
-            reason = sequence.append(
-                token, piece, ends=ends, room=parts.context.length, logprob=chosen.logprob
-            )
+                return right, error
+            ends = native.ends(token)
+            piece = b"" if ends else native.piece(token)
+            reason = sequence.append(token, piece, ends=ends, room=context.length, logprob=chosen.logprob)
             if chosen.over:
                 reason = "stop"
             if reason is not None:
-                self._end(sequence, reason)
+                return right, reason
+            if right == row.drafted or token != row.tokens[right - row.drafted]:
+                break
+            right += 1
+        return right, None
+
+    def _cut_drafts(self, plan: Plan, right: Items[int]) -> None:
+        """Take out of the model's memory what was guessed wrong, so that it is what the books say."""
+        for row, sequence, came_true in zip(plan.rows, plan.sequences, right, strict=True):
+            if came_true < row.drafted and sequence.slot is not None:
+                self._cut_memory(sequence.slot)
 
     def _cut_memory(self, slot: Slot) -> None:
         """Make the model's memory of a slot what the bookkeeping says it is, or less."""
@@ -264,6 +305,8 @@ class Loop:
         """The one place where a generation ends."""
         self._scheduler.drop(sequence)
         self._forget_secrets()
+        if self._drafter is not None:
+            self._drafter.forget(sequence)
         if (chain := self._samplers.pop(sequence, None)) is not None:
             chain.free()
         self._inbox.discard(sequence)

@@ -20,6 +20,7 @@ from app.serving.admission.breadcrumb import QUARANTINE_AFTER, Breadcrumb
 
 if TYPE_CHECKING:
     from app.serving.admission.admission import Admission
+    from app.serving.drafting import Drafting
     from app.serving.embedder import Embedder
     from app.serving.engine import Engine
     from app.serving.reranker import Reranker
@@ -46,6 +47,7 @@ class Models:
         states: Path | None = None,
         rests_after: float | None = None,
         polite: bool = False,
+        drafting: "Drafting" = "automatic",
         fallback_chat: Path | None,
         reranking: Path | None = None,
         on_change: Callable[[Model], None],
@@ -58,7 +60,7 @@ class Models:
             context_length, gpu_layers, threads: as for `Engine`.
             admission: asked before a file is loaded; closed with this.
             breadcrumb: told which models are at work; closed with this.
-            states, polite: as for `Engine`.
+            states, polite, drafting: as for `Engine`.
             rests_after: seconds without a question after which the chat model is freed; the next
                 question loads it again. None: never.
             fallback_chat: the bundled file, used when `chat` cannot be loaded at the start. None
@@ -70,6 +72,7 @@ class Models:
         self._context_length, self._gpu_layers, self._threads = context_length, gpu_layers, threads
         self._admission, self._breadcrumb = admission, breadcrumb
         self._states, self._rests_after, self._polite = states, rests_after, polite
+        self._drafting: Drafting = drafting
         self._chat_path, self._embedding_path = chat, embedding
         self._fallback_chat = fallback_chat
         self._asked = fallback_chat is None
@@ -331,6 +334,7 @@ class Models:
             rests_after=self._rests_after,
             on_rest=lambda: self._rested(engine),
             polite=self._polite,
+            drafting=self._drafting,
         )
         with self._breadcrumb.mark(path, name, "loading", admitted.device):
             engine.load()

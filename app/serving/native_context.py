@@ -232,6 +232,8 @@ class NativeContext:
                 batch.logits[index] = every_output
                 index += 1
             batch.logits[index - 1] = row.output
+            for before in range(index - 1 - row.drafted, index - 1):
+                batch.logits[before] = row.output
         batch.n_tokens = total
 
 

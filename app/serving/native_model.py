@@ -58,6 +58,8 @@ class NativeModel:
         self.has_running_state: bool = native.llama_model_is_recurrent(
             self._handle
         ) or native.llama_model_is_hybrid(self._handle)
+        # A running state is never cut; behind a sliding window the tokens before it may be gone.
+        self.can_be_cut: bool = not self.has_running_state and not self.window
         self.vocabulary_size: int = native.llama_vocab_n_tokens(self._vocabulary)
         self.bos: int = native.llama_vocab_bos(self._vocabulary)
         self.eos: int = native.llama_vocab_eos(self._vocabulary)

@@ -2,7 +2,8 @@
 
 Every step is one batch: continuous batching. Running answers come first with one token each, so
 that none of them stutters while a long prompt is read; what is left of the batch goes to prompts,
-in chunks. Sequences join and leave between any two steps.
+in chunks. Sequences join and leave between any two steps. What is left after that may go to drafts,
+which are guesses at what an answer says next (`drafting.py`).
 
 Fair means: urgent questions (a person waits for them at this window) go before all others, and take
 the place of one of those if there is no other. Among the rest, the client that was served the
@@ -13,24 +14,30 @@ waits for ever, and no short one for long.
 """
 
 import itertools
+from collections.abc import Mapping
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from app.serving.kv_cache import KvCache, Place
 from app.serving.sequence import Sequence
+
+_NO_DRAFTS: Mapping[Sequence, Tokens[int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One token run of a batch: `tokens` at positions `start`, `start`+1, ... of sequence `slot`.
 
-    With `output` the scores after its last token can be sampled.
+    With `output` the scores after its last token can be sampled. The last `drafted` of its tokens
+    are guesses, which nobody has sampled: then so can the scores before and between them.
     """
 
     slot: int
     start: int
     tokens: Tokens[int]
     output: bool
+    drafted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +50,29 @@ class Plan:
     def __bool__(self) -> bool:
         return bool(self.rows)
 
+    @property
+    def drafted(self) -> int:
+        """Guesses in all its rows."""
+        return sum(row.drafted for row in self.rows)
+
 
 class Scheduler:
     """Shares the slots of `cache`, and the tokens of each step, among the sequences."""
 
-    def __init__(self, cache: KvCache, *, batch: int, pauses_before_last: bool = False) -> None:
+    def __init__(
+        self, cache: KvCache, *, batch: int, pauses_before_last: bool = False, drafts: int = 0
+    ) -> None:
         """
         Args:
             batch: the most tokens of one step; at least one a slot.
+            drafts: the most guesses of one step, of all its rows.
             pauses_before_last: the last token of a prompt gets a step of its own, so that what was
                 read before it can be kept for the same prompt with another ending.
         """
         self._cache = cache
         self._batch = batch
         self._pauses = pauses_before_last
+        self._drafts = drafts
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
         self._arrivals = itertools.count()
@@ -72,6 +88,13 @@ class Scheduler:
     def decoding(self) -> bool:
         """Whether somebody's answer is being written."""
         return any(sequence.missing == 1 for sequence in self._running)
+
+    @property
+    def alone(self) -> Sequence | None:
+        """The one whose answer is being written while nobody else computes anything."""
+        if len(self._running) == 1 and self._running[0].missing == 1:
+            return self._running[0]
+        return None
 
     @property
     def sequences(self) -> tuple[Sequence, ...]:
@@ -119,11 +142,19 @@ class Scheduler:
             admitted.append((sequence, place))
         return tuple(admitted)
 
-    def schedule(self, prefill: int | None = None) -> Plan:
+    def ahead(self, sequence: Sequence) -> int:
+        """How many tokens of its answer can be guessed in one step, in which one more is sampled."""
+        room = self._cache.length - len(sequence.tokens)
+        return max(0, min(self._drafts, sequence.left - 1, room - 1))
+
+    def schedule(
+        self, prefill: int | None = None, drafts: Mapping[Sequence, Tokens[int]] = _NO_DRAFTS
+    ) -> Plan:
         """The next batch. Nothing changes until `commit`: a step that failed is planned again.
 
         Args:
             prefill: the most tokens of prompts in it; None: as many as fit.
+            drafts: guesses at what answers say next. As much of them is taken up as fits.
         """
         sizes = {sequence: 1 for sequence in self._running if sequence.missing == 1}
         room = self._batch - len(sizes)
@@ -137,19 +168,30 @@ class Scheduler:
                 sizes[sequence] = sizes.get(sequence, 0) + size
                 room -= size
         rows = []
+        room = min(room, self._drafts)
         for sequence in sorted(sizes, key=_slot_number):
             begin, size = sequence.computed, sizes[sequence]
             tokens = tuple(sequence.tokens[begin : begin + size])
             output = begin + size == len(sequence.tokens)
-            rows.append((Row(_slot_number(sequence), begin, tokens, output), sequence))
+            guessed: Tokens[int] = ()
+            if drafts and size == 1 and output:
+                guessed = tuple(drafts.get(sequence, ()))[: min(room, self.ahead(sequence))]
+                room -= len(guessed)
+            row = Row(_slot_number(sequence), begin, (*tokens, *guessed), output, len(guessed))
+            rows.append((row, sequence))
         return Plan(tuple(row for row, _ in rows), tuple(sequence for _, sequence in rows))
 
-    def commit(self, plan: Plan) -> None:
-        """The step was computed: its tokens are in memory now."""
-        for row, sequence in zip(plan.rows, plan.sequences, strict=True):
+    def commit(self, plan: Plan, right: Tokens[int]) -> None:
+        """The step was computed: its tokens are in memory now.
+
+        Args:
+            right: for each row, how many of its guesses came true. The others are to be cut from the
+                model's memory.
+        """
+        for row, sequence, came_true in zip(plan.rows, plan.sequences, right, strict=True):
             self._share += len(row.tokens) / max(1, len(self._served))
             if sequence.slot is not None:
-                sequence.slot.tokens.extend(row.tokens)
+                sequence.slot.tokens.extend(row.tokens[: len(row.tokens) - row.drafted + came_true])
             if sequence.client in self._served:
                 self._served[sequence.client] += len(row.tokens)
 

@@ -1,21 +1,21 @@
 """Scorings wait here for their turn: one batch of the oldest between any two steps of answers."""
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from app.errors import AppError, DecodeError, ModelError
 from app.serving import llama
+from app.serving.chat_model import ChatModel
 from app.serving.inbox import CLOSED, Inbox
-from app.serving.native_context import NativeContext
 from app.serving.scoring import Scorer, Scoring, Step
 
 
 class ScoringQueue:
     """Those of one engine. Belongs to its thread."""
 
-    def __init__(self, inbox: Inbox, new_context: Callable[[], NativeContext]) -> None:
-        """`new_context`: makes a context of its own for a `Scorer`, when the first scoring comes."""
-        self._inbox, self._new_context = inbox, new_context
+    def __init__(self, inbox: Inbox, parts: ChatModel) -> None:
+        """`parts`: asked for a context of its own when the first scoring comes."""
+        self._inbox, self._parts = inbox, parts
         self._waiting: deque[Scoring] = deque()
         self._scorer: Scorer | None = None
         self._steps: Generator[Step, None, tuple[float, ...]] | None = None
@@ -33,7 +33,7 @@ class ScoringQueue:
         scoring = self._waiting[0]
         if self._scorer is None:
             try:
-                self._scorer = Scorer(self._new_context())
+                self._scorer = Scorer(self._parts.scoring_context())
             except ModelError as error:
                 self.end(scoring, error)
                 return

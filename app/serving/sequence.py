@@ -51,6 +51,11 @@ class Sequence:
     def sampled(self) -> int:
         return len(self.tokens) - self.prompt_tokens
 
+    @property
+    def left(self) -> int:
+        """How many tokens the answer may still have."""
+        return self.generation.max_tokens - self.sampled
+
     def overdue(self, now: float) -> bool:
         """Whether the request's deadline has passed; `now` is `time.monotonic()`."""
         deadline = self.generation.deadline
@@ -91,7 +96,7 @@ class Sequence:
         self._send(self._text.push(piece))
         if self._text.stopped:
             return "stop"
-        if self.sampled >= self.generation.max_tokens or len(self.tokens) >= room:
+        if self.left <= 0 or len(self.tokens) >= room:
             return "length"
         return None
 

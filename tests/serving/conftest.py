@@ -49,11 +49,11 @@ def models(bundled_models: Path) -> Bundled:
 
 @pytest.fixture
 def new_engine(models: Bundled) -> Iterator[Callable[..., Engine]]:
-    """Engines of one test, closed after it."""
+    """Engines of one test, closed after it. They do not draft unless told to: see `engine`."""
     made: list[Engine] = []
 
-    def new_engine(**options: int) -> Engine:
-        options.setdefault("context_length", 1024)
+    def new_engine(**options: object) -> Engine:
+        options = {"context_length": 1024, "drafting": "off"} | options
         made.append(Engine(models.chat.path, sha256=models.chat.sha256, **options))
         made[-1].load()
         return made[-1]
@@ -65,7 +65,8 @@ def new_engine(models: Bundled) -> Iterator[Callable[..., Engine]]:
 
 @pytest.fixture(scope="session")
 def engine(models: Bundled) -> Iterator[Engine]:
-    engine = Engine(models.chat.path, context_length=2048, sha256=models.chat.sha256)
+    """Does not draft: what it drafts depends on the clock, and here steps are counted and texts compared."""
+    engine = Engine(models.chat.path, context_length=2048, sha256=models.chat.sha256, drafting="off")
     engine.load()
     yield engine
     engine.close()

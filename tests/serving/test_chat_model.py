@@ -139,7 +139,7 @@ def test_a_context_in_8_bits_answers_as_well(load, machine):
     assert "Paris" in answer(engine)
 
 
-@pytest.mark.parametrize(("free", "card", "layers"), [(260, None, 0), (230, 340, 3)])
+@pytest.mark.parametrize(("free", "card", "layers"), [(260, None, 0), (233, 343, 3)])
 def test_where_8_bits_are_refused_the_context_is_shorter_instead(
     load, machine, monkeypatch, natives, free, card, layers
 ):

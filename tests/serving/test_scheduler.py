@@ -1,5 +1,6 @@
 """The scheduler against a model that is a counter: no llama.cpp, no thread, no clock."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -33,9 +34,21 @@ class Watched(Scheduler):
         self.memory = {}
 
 
-def step(scheduler, room=1_000, sampled=7, prefill=None):
-    """One step of an engine whose model always says `sampled`; returns the plan."""
+def counting(one):
+    """A model whose next token follows from how many there are."""
+    return len(one.tokens) * 7 % 5
+
+
+def guesses(one, right, wrong):
+    """A draft for the counting model: `right` tokens, then `wrong` ones."""
+    said = [(len(one.tokens) + ahead) * 7 % 5 for ahead in range(right + wrong)]
+    return said[:right] + [token + 1 for token in said[right:]]
+
+
+def step(scheduler, room=1_000, sampled=7, prefill=None, draft=None):
+    """One step of an engine whose model says `sampled` (of a sequence); returns the plan."""
     memory = scheduler.memory
+    says = sampled if callable(sampled) else lambda one: sampled
     for dropped in scheduler.drop_cancelled():
         dropped.end("cancelled")
     for _, place in scheduler.admit():
@@ -45,18 +58,30 @@ def step(scheduler, room=1_000, sampled=7, prefill=None):
         held = memory.setdefault(number, [])
         del held[len(place.slot.tokens) :]
         assert held == place.slot.tokens
-    plan = scheduler.schedule(prefill)
-    scheduler.commit(plan)
-    for row in plan.rows:
+    drafts = {one: draft(one) for one in scheduler.sequences} if draft else {}
+    plan = scheduler.schedule(prefill, drafts)
+    right, over = [], []
+    for row, one in zip(plan.rows, plan.sequences, strict=True):
         held = memory.setdefault(row.slot, [])
         assert len(held) == row.start
         held.extend(row.tokens)
-    for row, one in zip(plan.rows, plan.sequences, strict=True):
-        if row.output:
-            reason = one.append(sampled, b"x", ends=False, room=room)
+        assert len(held) <= scheduler._cache.length
+        right.append(0)
+        while row.output:
+            token = says(one)
+            reason = one.append(token, b"x", ends=False, room=room)
             if reason:
-                scheduler.drop(one)
-                one.end(reason)
+                over.append((one, reason))
+            if reason or right[-1] == row.drafted or row.tokens[right[-1] - row.drafted] != token:
+                break
+            right[-1] += 1
+    scheduler.commit(plan, right)
+    for row, one in zip(plan.rows, plan.sequences, strict=True):
+        del memory[row.slot][len(one.slot.tokens) :]
+        assert memory[row.slot] == one.slot.tokens
+    for one, reason in over:
+        scheduler.drop(one)
+        one.end(reason)
     return plan
 
 
@@ -244,6 +269,83 @@ def test_a_cancelled_sequence_gives_its_slot_to_the_next_at_once():
     assert [end.reason for end in ends(first)] == ["cancelled"]
 
 
+def writing(*sequences, slots=1, batch=50, **options):
+    """A scheduler in which the prompts of `sequences` are read and their first tokens sampled."""
+    scheduler = Watched(KvCache(100, slots=slots), batch=batch, **options)
+    for one in sequences:
+        scheduler.add(one)
+    while any(not one.sampled for one in sequences):
+        step(scheduler, sampled=counting)
+    return scheduler
+
+
+@pytest.mark.parametrize("right", range(5))
+def test_of_a_draft_what_comes_true_is_kept_and_the_rest_cut(right):
+    one = sequence([1, 2], max_tokens=50)
+    scheduler = writing(one, drafts=8)
+
+    plan = step(scheduler, sampled=counting, draft=lambda one: guesses(one, right, 4 - right))
+
+    assert [(len(row.tokens), row.drafted) for row in plan.rows] == [(5, 4)]
+    assert one.sampled == 2 + right
+    assert one.missing == 1
+    assert one.tokens[2:] == [(2 + at) * 7 % 5 for at in range(one.sampled)]
+
+
+@pytest.mark.parametrize(("max_tokens", "drafted"), [(2, 0), (3, 1), (5, 3), (50, 4)])
+def test_no_more_is_guessed_than_the_answer_may_have(max_tokens, drafted):
+    one = sequence([1, 2], max_tokens=max_tokens)
+    scheduler = writing(one, drafts=8)
+
+    assert step(scheduler, sampled=counting, draft=lambda one: guesses(one, 4, 0)).drafted == drafted
+
+
+def test_no_more_is_guessed_than_the_context_holds():
+    one = sequence([1] * 94, max_tokens=50)
+    scheduler = writing(one, drafts=8, batch=100)
+
+    assert step(scheduler, room=100, sampled=counting, draft=lambda one: guesses(one, 8, 0)).drafted == 4
+    assert one.ended
+    assert len(one.tokens) == 100
+
+
+def test_prompts_and_answers_go_before_guesses():
+    answers = [sequence([number], max_tokens=50) for number in (1, 2)]
+    scheduler = writing(*answers, slots=3, batch=12, drafts=8)
+    reading = sequence(range(30))
+    scheduler.add(reading)
+
+    def draft(one):
+        return guesses(one, 6, 0)
+
+    assert step(scheduler, sampled=counting, draft=draft).drafted == 0
+    assert step(scheduler, sampled=counting, prefill=4, draft=draft).drafted == 0
+    while reading.missing > 1:
+        step(scheduler, sampled=counting)
+    plan = step(scheduler, sampled=counting, draft=draft)
+    assert sum(len(row.tokens) for row in plan.rows) == 3 + 8
+
+
+def test_one_answer_is_alone_while_nobody_else_computes():
+    one = sequence([1, 2], max_tokens=50)
+    scheduler = writing(one, slots=2)
+    assert scheduler.alone is one
+
+    scheduler.add(sequence([3, 4, 5]))
+    assert scheduler.alone is one
+    scheduler.admit()
+    assert scheduler.alone is None
+
+
+def test_a_prompt_that_is_being_read_has_no_drafts():
+    scheduler = Watched(KvCache(100), batch=4, drafts=8)
+    scheduler.add(sequence(range(9), max_tokens=9))
+
+    assert step(scheduler, draft=lambda one: [1, 2, 3]).drafted == 0
+    assert scheduler.alone is None
+    assert step(scheduler, draft=lambda one: [1, 2, 3]).drafted == 0
+
+
 BEGINNINGS = ([], [8] * 70, [8] * 70 + [9] * 70)  # some are worth copying
 
 
@@ -264,10 +366,14 @@ BEGINNINGS = ([], [8] * 70, [8] * 70 + [9] * 70)  # some are worth copying
     batch=st.integers(4, 90),
     prefill=st.one_of(st.none(), st.integers(1, 50)),
     pauses=st.booleans(),
+    drafts=st.integers(0, 9),
+    right=st.lists(st.integers(0, 6), min_size=1, max_size=7),  # of each draft, what comes true
 )
-def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slots, batch, prefill, pauses):
+def test_every_request_ends_exactly_once_and_every_batch_is_lawful(
+    requests, slots, batch, prefill, pauses, drafts, right
+):
     cache = KvCache(1_000, slots=slots)
-    scheduler = Watched(cache, batch=batch, pauses_before_last=pauses)
+    scheduler = Watched(cache, batch=batch, pauses_before_last=pauses, drafts=drafts)
     sequences = [
         sequence([*beginning, *rest], longest, client=client, urgent=urgent)
         for beginning, rest, longest, _, _, client, urgent in requests
@@ -279,13 +385,18 @@ def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slo
                 scheduler.add(one)
             if leaves is not None and moment == comes + leaves:
                 one.cancelled = True
-        plan = step(scheduler, sampled=moment % 5, prefill=prefill)
+        true = right[moment % len(right)]
+        plan = step(
+            scheduler, sampled=counting, prefill=prefill, draft=lambda one, true=true: guesses(one, true, 2)
+        )
         numbers = [row.slot for row in plan.rows]
         assert numbers == sorted(set(numbers))
         assert sum(len(row.tokens) for row in plan.rows) <= batch
         assert scheduler.idle or plan
+        assert plan.drafted <= drafts
         for row, one in zip(plan.rows, plan.sequences, strict=True):
-            assert tuple(one.tokens[row.start : row.start + len(row.tokens)]) == tuple(row.tokens)
+            size = len(row.tokens) - row.drafted
+            assert tuple(one.tokens[row.start : row.start + size]) == tuple(row.tokens[:size])
         if moment > 10 and scheduler.idle:
             break
 
@@ -296,6 +407,8 @@ def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slo
     for one, (beginning, rest, longest, _, leaves, _, _) in zip(sequences, requests, strict=True):
         assert len(ends(one)) == 1
         assert ends(one)[0].usage.prompt_tokens == len(beginning) + len(rest)
+        answer = one.tokens[one.prompt_tokens :]
+        assert answer == [(one.prompt_tokens + at) * 7 % 5 for at in range(len(answer))]
         if leaves is None:
             assert ends(one)[0].reason == "length"
             assert ends(one)[0].usage.completion_tokens == longest
@@ -304,10 +417,10 @@ def test_every_request_ends_exactly_once_and_every_batch_is_lawful(requests, slo
 class Life(RuleBasedStateMachine):
     """A scheduler to which anything happens at any moment."""
 
-    @initialize(slots=st.integers(1, 4), batch=st.integers(4, 90))
-    def begin(self, slots, batch):
+    @initialize(slots=st.integers(1, 4), batch=st.integers(4, 90), drafts=st.integers(0, 9))
+    def begin(self, slots, batch, drafts):
         self.cache = KvCache(1_000, slots=slots)
-        self.scheduler = Watched(self.cache, batch=batch)
+        self.scheduler = Watched(self.cache, batch=batch, drafts=drafts)
         self.everyone = []
 
     @rule(
@@ -325,10 +438,20 @@ class Life(RuleBasedStateMachine):
         if self.everyone:
             self.everyone[which % len(self.everyone)].cancelled = True
 
-    @rule(count=st.integers(1, 5), prefill=st.one_of(st.none(), st.integers(1, 50)))
-    def go_on(self, count, prefill):
+    @rule(
+        count=st.integers(1, 5),
+        prefill=st.one_of(st.none(), st.integers(1, 50)),
+        right=st.integers(0, 3),
+        wrong=st.integers(0, 3),
+    )
+    def go_on(self, count, prefill, right, wrong):
         for _ in range(count):
-            step(self.scheduler, prefill=prefill)
+            step(
+                self.scheduler,
+                sampled=counting,
+                prefill=prefill,
+                draft=lambda one: guesses(one, right, wrong),
+            )
 
     @rule()
     def lose_all_memory(self):
