@@ -35,6 +35,7 @@ class Claim:
 PEER = "llama-server"
 _TORCH, _HIGH_LEVEL = "sentence-transformers f32", "create_embedding"
 _IDLE, _DISTINCT, _NOTHING = "without frames", "distinct prompts", "prefill from nothing"
+_PLAIN = "without drafting"
 
 CLAIMS = MappingProxyType(
     {
@@ -73,6 +74,30 @@ CLAIMS = MappingProxyType(
             Claim("overhead.scheduling", "scheduling a step, 8 sequences", "µs", "", 80),
             Claim("overhead.step", "all our own work a step, text and outboxes included", "µs"),
             Claim("overhead.wall", "the same with waits for the interpreter lock", "µs"),
+            Claim(
+                "drafting.quote",
+                "decode with drafting, text repeated",
+                "tokens/s",
+                _PLAIN,
+                1.2,
+                at_least=True,
+            ),
+            Claim(
+                "drafting.answer",
+                "decode with drafting, answer from a passage",
+                "tokens/s",
+                _PLAIN,
+                0.97,
+                at_least=True,
+            ),
+            Claim(
+                "drafting.story",
+                "decode with drafting, nothing to quote",
+                "tokens/s",
+                _PLAIN,
+                0.97,
+                at_least=True,
+            ),
         )
     }
 )

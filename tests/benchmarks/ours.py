@@ -18,6 +18,7 @@ import wire
 from answers import Answer
 from places import CACHE, ROOT
 
+from app.serving.drafting import Drafting
 from app.serving.engine import Engine
 from app.serving.generation import End, Generation, Prompt, Sampling
 
@@ -27,7 +28,13 @@ _LISTENING_WITHIN_S = 120
 
 @contextlib.contextmanager
 def engine(
-    model: Path, *, threads: int, slots: int, states: Path | None = None, polite: bool = False
+    model: Path,
+    *,
+    threads: int,
+    slots: int,
+    states: Path | None = None,
+    polite: bool = False,
+    drafting: Drafting = "automatic",
 ) -> Iterator[Engine]:
     """A loaded engine. `states`: the folder in which it keeps what it has read, if any."""
     opened = Engine(
@@ -38,6 +45,7 @@ def engine(
         slots=slots,
         states=states,
         polite=polite,
+        drafting=drafting,
     )
     load(opened)
     try:

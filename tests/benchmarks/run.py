@@ -22,6 +22,7 @@ import embedding
 import frames
 import overhead
 import peer_build
+import quoting
 import restart
 import single_stream
 import stopping
@@ -44,6 +45,7 @@ MEASUREMENTS = MappingProxyType[str, Callable[[Bench], list[Result]]](
         "stop": stopping.measure,
         "frames": frames.measure,
         "overhead": overhead.measure,
+        "drafting": quoting.measure,
     }
 )
 _FEWEST_ROUNDS = 5
