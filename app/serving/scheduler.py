@@ -6,21 +6,31 @@ in chunks. Sequences join and leave between any two steps. What is left after th
 which are guesses at what an answer says next (`drafting.py`).
 
 Fair means: urgent questions (a person waits for them at this window) go before all others, and take
-the place of one of those if there is no other. Among the rest, the client that was served the
-fewest tokens is next, whoever asks more often; who is new begins where an equal share of all that
-was served would be, so that a stream of new clients keeps nobody waiting for ever. Of the prompts
-that are being read, the oldest gets half of each chunk and the shortest the other half: no prompt
-waits for ever, and no short one for long.
+the place of one of those if there is no other. Not without end: after some urgent ones in a row it is
+another's turn, which is pushed out a few times at most, and of each chunk it reads a part. Among the
+rest, the client that was served the fewest tokens is next, whoever asks more often; who is new begins
+where an equal share of all that was served would be, so that a stream of new clients keeps nobody
+waiting for ever. Of the prompts that are being read, the oldest gets half of each chunk and the
+shortest the other half: no prompt waits for ever, and no short one for long.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from app.serving.kv_cache import KvCache, Place
 from app.serving.sequence import Sequence
+
+URGENT_IN_A_ROW = 4
+"""Urgent questions that are given a place one after the other, while somebody else waits for one."""
+
+PUSHED_OUT = 2
+"""How often an answer makes room for an urgent question, at most."""
+
+_LEFT = 8  # of each chunk one part in so many is not for urgent prompts
 
 _NO_DRAFTS: Mapping[Sequence, Tokens[int]] = MappingProxyType({})
 
@@ -77,6 +87,8 @@ class Scheduler:
         self._running: list[Sequence] = []
         self._arrivals = itertools.count()
         self._arrived: dict[Sequence, int] = {}
+        self._pushed_out: dict[Sequence, int] = {}  # how often
+        self._urgent_in_a_row = 0  # that were given a place while others waited
         self._served: dict[str, float] = {}  # tokens computed for each client that is here
         self._share = 0.0  # tokens that each client would have been served, were all served alike
 
@@ -121,6 +133,7 @@ class Scheduler:
         elif sequence in self._running:
             self._leave(sequence)
         self._arrived.pop(sequence, None)
+        self._pushed_out.pop(sequence, None)
         if all(other.client != sequence.client for other in self.sequences):
             self._served.pop(sequence.client, None)
 
@@ -129,17 +142,21 @@ class Scheduler:
 
         The model's memory must follow each place, in this order, before the next step.
         """
-        admitted = []
-        for sequence in sorted(self._waiting, key=self._turn):
+        if not self._waiting:
+            return ()
+        admitted: list[tuple[Sequence, Place]] = []
+        for sequence in self._in_turn():
+            if not self._cache.free_slots and not (sequence.urgent and self._make_room(admitted)):
+                continue
             if not sequence.urgent and self._cache.worth_waiting(sequence.tokens):
                 continue
-            if not self._cache.free_slots and not (sequence.urgent and self._make_room()):
-                break
             place = self._cache.take(sequence.tokens)
             sequence.start(place.slot)
             self._waiting.remove(sequence)
             self._running.append(sequence)
             admitted.append((sequence, place))
+            passed_over = sequence.urgent and any(not other.urgent for other in self._waiting)
+            self._urgent_in_a_row = self._urgent_in_a_row + 1 if passed_over else 0
         return tuple(admitted)
 
     def ahead(self, sequence: Sequence) -> int:
@@ -195,16 +212,34 @@ class Scheduler:
             if sequence.client in self._served:
                 self._served[sequence.client] += len(row.tokens)
 
-    def _turn(self, sequence: Sequence) -> tuple[bool, float, int]:
-        """Sorts those who wait: the smallest is next."""
-        return (not sequence.urgent, self._served[sequence.client], self._arrived[sequence])
+    def _in_turn(self) -> Iterator[Sequence]:
+        """Those who wait, whose turn it is first; follows what is admitted meanwhile."""
+        ordered = sorted(self._waiting, key=self._turn)
+        urgent = deque(sequence for sequence in ordered if sequence.urgent)
+        others = deque(sequence for sequence in ordered if not sequence.urgent)
+        while urgent or others:
+            first = urgent if urgent and self._urgent_in_a_row < URGENT_IN_A_ROW else others or urgent
+            yield first.popleft()
 
-    def _make_room(self) -> bool:
-        """Let the youngest answer that is not urgent wait again; it goes on later where it was."""
-        others = [sequence for sequence in self._running if not sequence.urgent]
+    def _turn(self, sequence: Sequence) -> tuple[float, int]:
+        """Sorts those who wait: the smallest is next."""
+        return (self._served[sequence.client], self._arrived[sequence])
+
+    def _make_room(self, admitted: list[tuple[Sequence, Place]]) -> bool:
+        """Let the youngest answer that is not urgent wait again; it goes on later where it was.
+
+        Nobody who was `admitted` just now, or was pushed out often enough.
+        """
+        stay = {sequence for sequence, _ in admitted}
+        others = [
+            sequence
+            for sequence in self._running
+            if not (sequence.urgent or sequence in stay) and self._pushed_out.get(sequence, 0) < PUSHED_OUT
+        ]
         if not others:
             return False
         youngest = max(others, key=self._arrived.__getitem__)
+        self._pushed_out[youngest] = self._pushed_out.get(youngest, 0) + 1
         self._leave(youngest)
         self._waiting.append(youngest)
         return True
@@ -225,7 +260,8 @@ class Scheduler:
         shortest = min(oldest, key=lambda sequence: (sequence.missing, self._arrived[sequence]))
         half = (room + 1) // 2
         everyone = [(sequence, room) for sequence in oldest]
-        return [*urgent, (oldest[0], half), (shortest, room), *everyone]
+        left = max(1, room // _LEFT) if urgent and room > 1 else 0
+        return [(oldest[0], left), *urgent, (oldest[0], half), (shortest, room), *everyone]
 
 
 def _slot_number(sequence: Sequence) -> int:

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app.serving.generation import Asker, End, Generation, Prompt
 from app.serving.kv_cache import KvCache
-from app.serving.scheduler import Scheduler
+from app.serving.scheduler import PUSHED_OUT, URGENT_IN_A_ROW, Scheduler
 from app.serving.sequence import Sequence
 
 
@@ -218,6 +218,58 @@ def test_one_urgent_question_does_not_push_out_another():
     scheduler.add(second)
 
     assert step(scheduler).sequences == (first,)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+@pytest.mark.parametrize("prompt", [2, 60])
+def test_a_flood_of_urgent_questions_lets_the_others_end_all_the_same(slots, prompt):
+    scheduler = Watched(KvCache(1_000, slots=slots), batch=40)
+    others = [sequence(range(number, number + prompt), max_tokens=30) for number in (0, 100, 200)]
+    for one in others:
+        scheduler.add(one)
+    pushed_out = dict.fromkeys(others, 0)
+
+    for number in range(10_000):
+        while sum(one.urgent for one in scheduler.sequences) < 2 * slots:
+            begin = 1_000 + 1_000 * number
+            scheduler.add(sequence(range(begin, begin + prompt), max_tokens=3, urgent=True))
+        before = [one for one in others if one.slot is not None]
+        step(scheduler)
+        for one in before:
+            pushed_out[one] += one.waiting
+        if all(one.ended for one in others):
+            break
+
+    assert all(one.ended for one in others)
+    assert max(pushed_out.values()) <= PUSHED_OUT
+    assert not any(one in scheduler._pushed_out for one in others)
+
+
+def test_after_some_urgent_questions_it_is_anothers_turn():
+    scheduler = Watched(KvCache(100), batch=50)
+    other = sequence([1, 2], max_tokens=1)
+    scheduler.add(other)
+    urgent = [sequence([3, number], max_tokens=1, urgent=True) for number in range(10)]
+    for one in urgent:
+        scheduler.add(one)
+
+    served = [step(scheduler).sequences for _ in range(URGENT_IN_A_ROW + 2)]
+
+    assert served == [(one,) for one in (*urgent[:URGENT_IN_A_ROW], other, urgent[URGENT_IN_A_ROW])]
+
+
+def test_while_an_urgent_prompt_is_read_a_part_of_each_chunk_goes_to_another():
+    scheduler = Watched(KvCache(1_000, slots=2), batch=80)
+    other, urgent = sequence(range(300)), sequence(range(500, 900), urgent=True)
+    scheduler.add(other)
+    scheduler.add(urgent)
+
+    plan = step(scheduler)
+
+    assert {one: len(row.tokens) for row, one in zip(plan.rows, plan.sequences, strict=True)} == {
+        other: 10,
+        urgent: 70,
+    }
 
 
 def test_a_beginning_that_several_share_is_read_once():
