@@ -345,6 +345,7 @@ class Loop:
         if self._states is not None:
             while (slot := self._unsaved()) is not None:
                 self._keep(slot)
+                self._states.flush()  # all of them are kept now, however slow the disk
             self._states.close()
         self._scorings.free()
         self.parts.free()

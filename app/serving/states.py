@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 LIMIT = 2 << 30
 """Bytes that the folder may hold."""
 
+PENDING = 4
+"""States that may wait to be written: each is held in memory until then."""
+
 _MAGIC = b"CARREL-KV-2\n"
 _LONGEST_HEADER = 4_096  # bytes
 _STALE = 30 * 24 * 3600.0  # seconds without use after which a file goes
@@ -95,7 +98,14 @@ class StateStore:
         return None
 
     def save(self, tokens: Sequence[int], state: bytes) -> None:
-        """Keep `state`, which is of `tokens`. Returns at once; a failure costs only the time saved."""
+        """Keep `state`, which is of `tokens`. Returns at once; a failure costs only the time saved.
+
+        So does a disk that is too slow: while PENDING others wait to be written, this one is let go.
+        """
+        with self._lock:
+            if len(self._writing) >= PENDING:
+                _log.info("what the model has read is not kept: the disk does not keep up")
+                return
         try:
             task = self._writer.submit(self._write, tuple(tokens), state)
         except RuntimeError:  # the interpreter is going, its pools take nothing any more

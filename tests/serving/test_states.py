@@ -2,11 +2,12 @@
 
 import json
 import os
+import threading
 import time
 
 import pytest
 
-from app.serving.states import StateStore
+from app.serving.states import PENDING, StateStore
 
 
 @pytest.fixture
@@ -132,6 +133,28 @@ def test_the_folder_is_bounded_and_what_was_not_used_for_longest_goes(open_store
     assert store.find([0]) is None
     assert store.find([1]) is None
     assert store.find([9]) is not None
+
+
+def test_while_the_disk_does_not_keep_up_no_more_waits_for_it_than_a_few(open_store, tmp_path, monkeypatch):
+    store = open_store()
+    goes_on, write = threading.Event(), store._write
+
+    def slowly(tokens, state):
+        goes_on.wait()
+        write(tokens, state)
+
+    monkeypatch.setattr(store, "_write", slowly)
+    for number in range(PENDING + 5):
+        store.save([number], b"state")
+    goes_on.set()
+    store.flush()
+
+    assert [store.find([number, 0]) is not None for number in range(PENDING + 1)] == [True] * PENDING + [
+        False
+    ]
+    assert len(files(tmp_path)) == PENDING
+    saved(store, [100])
+    assert store.find([100, 0]) is not None
 
 
 def test_forgetting_removes_the_states_of_every_model(open_store, tmp_path):
