@@ -157,8 +157,18 @@ class Loop:
         for sequence in plan.sequences:
             if sequence.slot is not None:
                 self._cut_memory(sequence.slot)  # what the step left half done
-            if code != llama.ABORTED:  # aborted: whoever was not cancelled is planned again
-                _log.error("llama.cpp refused a step: %d", code)
+        if code != llama.ABORTED:  # aborted: whoever was not cancelled is planned again
+            _log.error("llama.cpp refused a step of %d rows: %d", len(plan.rows), code)
+            self._refused(plan, code)
+
+    def _refused(self, plan: Plan, code: int) -> None:
+        """End whoever is to blame for it: of several each is tried alone, and guesses are left out."""
+        for part in plan.one_by_one():
+            (row,), (sequence,) = part.rows, part.sequences
+            begun = sequence.slot is not None and len(sequence.slot.tokens) == row.start
+            if part != plan and begun:  # else there is nothing to try, or what came before is gone, too
+                self._step(part)
+            else:
                 self._end(sequence, DecodeError(f"The model could not go on (llama.cpp returned {code})."))
 
     def _drafts(self) -> dict[Sequence, tuple[int, ...]]:

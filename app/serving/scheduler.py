@@ -18,7 +18,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Tokens
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from app.serving.kv_cache import KvCache, Place
@@ -64,6 +64,12 @@ class Plan:
     def drafted(self) -> int:
         """Guesses in all its rows."""
         return sum(row.drafted for row in self.rows)
+
+    def one_by_one(self) -> Iterator["Plan"]:
+        """Each row as a step of its own, without its guesses."""
+        for row, sequence in zip(self.rows, self.sequences, strict=True):
+            tokens = row.tokens[: len(row.tokens) - row.drafted]
+            yield Plan((replace(row, tokens=tokens, drafted=0),), (sequence,))
 
 
 class Scheduler:

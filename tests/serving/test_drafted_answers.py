@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from app.serving import llama
 from app.serving.engine import Engine
 from app.serving.generation import Asker, ChatMessage, End, Generation, Prompt, Sampling
 
@@ -223,6 +224,19 @@ def test_giving_up_in_the_middle_of_drafts_leaves_the_books_right(quick, ask, mo
     for _ in range(20):
         asyncio.run(give_up())
     load.rest(quick)
+
+
+@pytest.mark.parametrize("code", [llama.NO_SLOT, -1, -3])
+def test_a_step_that_is_refused_with_a_draft_is_made_again_without(quick, ask, monkeypatch, code):
+    generation = Generation(Prompt("", BEGIN), 40)
+    plain = ask(quick, generation)
+    context = quick._loop.parts.context
+    decode = context.decode
+    monkeypatch.setattr(
+        context, "decode", lambda rows: code if any(row.drafted for row in rows) else decode(rows)
+    )
+
+    assert ask(quick, generation, Guesser(plain.tokens)) == plain
 
 
 @pytest.mark.parametrize(

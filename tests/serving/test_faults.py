@@ -71,16 +71,34 @@ def open_engine(models, tmp_path):
 @pytest.mark.model
 @pytest.mark.parametrize("fault", [llama.NO_SLOT, -1, -3, RuntimeError("a bug")])
 @pytest.mark.parametrize("step", [0, 1, 2, 5, 9])
-def test_a_step_that_fails_with_several_in_it_ends_them_and_the_next_are_answered(engine, tap, fault, step):
+def test_a_step_that_fails_with_several_in_it_ends_no_others_and_the_next_are_answered(
+    engine, tap, fault, step
+):
     tap.instead.extend([*[None] * step, fault])
 
     outcomes = asyncio.run(together(engine, *(asked(engine, STORY, 30) for _ in range(6))))
 
     failed = [one for one in outcomes if isinstance(one, DecodeError)]
-    assert 1 <= len(failed) <= 4
+    several = len(tap.batches[step]) > 1
+    assert len(failed) == 0 if several and isinstance(fault, int) else 1 <= len(failed) <= 4
     assert all(one in failed or one[1].reason in ("length", "stop") for one in outcomes)
     text, _ = asyncio.run(outcome(engine, asked(engine, PARIS, 8)))
     assert "Paris" in text
+    assert at_rest(engine)
+
+
+@pytest.mark.model
+def test_of_several_in_a_step_only_the_one_that_cannot_be_computed_ends(engine):
+    """A prompt with a token that the vocabulary does not have."""
+    engine.forget()
+    questions = [asked(engine, f"{STORY} It is number {number}.", 12) for number in range(3)]
+    prompt = questions[0].prompt
+    broken = Generation(Prompt("", (*prompt.tokens[:20], 10_000_000, *prompt.tokens[20:])), 12)
+
+    *answers, refused = asyncio.run(together(engine, *questions, broken))
+
+    assert isinstance(refused, DecodeError)
+    assert all(end.usage.completion_tokens == 12 for _, end in answers)
     assert at_rest(engine)
 
 
