@@ -73,18 +73,15 @@ class Models:
         self._admission, self._breadcrumb = admission, breadcrumb
         self._states, self._rests_after, self._polite = states, rests_after, polite
         self._drafting: Drafting = drafting
-        self._chat_path, self._embedding_path = chat, embedding
-        self._fallback_chat = fallback_chat
-        self._asked = fallback_chat is None
+        self._chat_path, self._embedding_path, self._reranking_path = chat, embedding, reranking
+        self._fallback_chat, self._asked = fallback_chat, fallback_chat is None
         self._replaceable = fallback_chat not in (None, chat)
         self._on_change, self._on_notice = on_change, on_notice
         self._told: set[Problem] = set()
         self._names = _names(chat, embedding, fallback_chat)
-        self._lock = threading.Lock()
-        self._choosing = threading.Lock()
+        self._lock, self._choosing = threading.Lock(), threading.Lock()
         self._chat: Future[Engine] = Future()
         self._embedder: Future[Embedder] = Future()
-        self._reranking_path = reranking
         self._reranker: Future[Reranker] = Future()
         self._records: dict[ModelKind, Model] = {
             "chat": self._unloaded(chat, "chat"),

@@ -93,7 +93,7 @@ def test_one_question_more_than_may_wait_is_refused_at_once(new_engine):
 
 
 def test_closing_ends_the_running_and_the_waiting_answer(new_engine):
-    engine = new_engine()
+    engine = new_engine(slots=1)
 
     async def close_meanwhile():
         running = engine.generate(generation(engine, STORY, 800))

@@ -63,9 +63,7 @@ class Shelf(QObject):
         for addition in additions:
             if addition.document is not None:
                 self._put(addition.document)
-        if said := _refusal(additions):
-            self.refused.emit(said)
-        elif said := _known(additions):
+        if (said := _refusal(additions)) or (said := _known(additions)):
             self.refused.emit(said)
         elif not additions:
             self.refused.emit("There was no file to add in this folder.")
