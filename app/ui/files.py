@@ -23,6 +23,17 @@ _TOOLS = {
     "detailModeButton": "table-2",
 }
 
+# What is offered when files are picked; any other file is tried, too, when it is picked all the same.
+DOCUMENTS = (
+    "Documents ("
+    "*.adoc *.atom *.bmp *.csv *.docm *.docx *.dotx *.eml *.epub *.geojson *.gif *.gpx *.htm *.html "
+    "*.ipynb *.jfif *.jpeg *.jpg *.json *.kml *.latex *.log *.ltx *.markdown *.mbox *.mbx *.md *.mdown "
+    "*.mkd *.mkdn *.msg *.odp *.ods *.odt *.org *.otp *.ots *.ott *.pdf *.png *.ppsx *.pptm *.pptx *.rest "
+    "*.rss *.rst *.rtf *.tab *.tex *.text *.tif *.tiff *.tsv *.txt *.webp *.xhtml *.xlsm *.xlsx *.xltx "
+    "*.xml"
+    ");;All files (*)"
+)
+
 
 def choose_files(
     theme: Theme,

@@ -25,7 +25,7 @@ from app.ui.documents.sample import Sample, SampleTrial
 from app.ui.documents.scope import ScopeMenu
 from app.ui.documents.shelf import Shelf
 from app.ui.dropping import DropOverlay
-from app.ui.files import choose_files, local_files
+from app.ui.files import DOCUMENTS, choose_files, local_files
 from app.ui.links import open_link
 from app.ui.panes import Panes
 from app.ui.places import Place
@@ -162,8 +162,7 @@ class Window(QMainWindow):
 
     def choose_files(self) -> None:
         """Let the user pick files to add."""
-        filters = "Documents (*.pdf *.txt *.md *.markdown);;All files (*)"
-        choose_files(self.theme, self, "Add files", filters, then=self.shelf.add, several=True)
+        choose_files(self.theme, self, "Add files", DOCUMENTS, then=self.shelf.add, several=True)
 
     def open_settings(self) -> None:
         chat = self.chip.models.get("chat")

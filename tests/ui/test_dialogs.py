@@ -3,9 +3,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QWidget
 
+from app.backend.documents.media_types import EXPECTED
 from app.ui.controls import Button
 from app.ui.dialogs import Sheet, ask_text, confirm
-from app.ui.files import choose_files
+from app.ui.files import DOCUMENTS, choose_files
 from app.ui.links import open_link
 
 
@@ -78,3 +79,9 @@ def test_chosen_files_are_given_as_paths(qtbot, theme, parent, tmp_path):
     dialog.filesSelected.emit([str(tmp_path / "a.pdf")])
     assert chosen == [[str(tmp_path / "a.pdf")]]
     dialog.close()
+
+
+def test_the_files_that_are_offered_are_those_that_a_folder_is_searched_for():
+    offered = DOCUMENTS.partition("(")[2].partition(")")[0].split()
+
+    assert offered == [f"*{suffix}" for suffix in EXPECTED]

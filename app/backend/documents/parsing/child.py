@@ -6,21 +6,21 @@ Its imports are light on purpose (no FastAPI, llama.cpp or Qt): it starts for ev
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from app import confinement
-from app.backend.documents.parsing import markdown, pdf, render, text
+from app.backend.documents.parsing import formats, pdf, render
 from app.backend.documents.parsing.messages import (
     Boxes,
     Ended,
     FromChild,
     Opened,
     Picture,
-    ReadPage,
     Refused,
+    Scanned,
     WantPicture,
     decode_to_child,
     encode,
@@ -31,7 +31,6 @@ from app.errors import (
     FileUnreadableError,
     NoTextError,
     ParserLimitError,
-    UnsupportedTypeError,
 )
 
 if sys.platform != "win32":
@@ -39,17 +38,13 @@ if sys.platform != "win32":
 
 MEMORY_BYTES = 1 << 30
 LEAST_CPU_SECONDS = 60
+# A dense page at full resolution takes about five; a slow machine takes its time.
+OCR_CPU_SECONDS = 30
 # One request of a page viewer; far more than any page needs.
 VIEW_CPU_SECONDS = 30
 TEXT_CHARACTERS = 200_000_000
 PAGE_CHARACTERS = 10_000_000
 _OPEN_FILES = 64
-
-_PARSERS: dict[str, Callable[[Path], Iterator[Opened | ReadPage]]] = {
-    "application/pdf": pdf.pages,
-    "text/markdown": markdown.pages,
-    "text/plain": text.pages,
-}
 
 
 def read(connection: Connection, path: str, media_type: str) -> None:
@@ -65,17 +60,20 @@ def view(connection: Connection, path: str) -> None:
 
 
 def _read(connection: Connection, path: Path, media_type: str) -> None:
-    parse = _PARSERS.get(media_type)
-    if parse is None:
-        raise UnsupportedTypeError(f"Carrel cannot read files of the type {media_type}.")
     if sys.platform != "win32":
         os.nice(5)  # somebody may be waiting for an answer meanwhile
-    _limit_cpu(LEAST_CPU_SECONDS)
+    # Seconds of the processor in all: for the file as it seems, and for the pages that are scans.
+    allowed = LEAST_CPU_SECONDS
+    _limit_cpu(allowed)
     total = 0
     blank = True
-    for message in parse(path):
+    for message in formats.read(path, media_type):
         if isinstance(message, Opened):
-            _limit_cpu(max(LEAST_CPU_SECONDS, message.pages or 0))
+            allowed = max(allowed, message.pages or 0)
+            _limit_cpu(allowed)
+        elif isinstance(message, Scanned):
+            allowed += OCR_CPU_SECONDS
+            _limit_cpu(allowed)
         else:
             total += len(message.text)
             blank = blank and not message.text.strip()
@@ -83,8 +81,8 @@ def _read(connection: Connection, path: Path, media_type: str) -> None:
                 raise ParserLimitError("The file holds more text than Carrel reads from one file.")
         _send(connection, message)
     if blank:
-        if media_type == "application/pdf":
-            raise NoTextError
+        if media_type in formats.PICTURED:
+            raise NoTextError("There is no text in this file, not even in its images.")
         raise NoTextError("There is no text in this file, only blank space.")
     _send(connection, Ended())
 
@@ -119,6 +117,8 @@ def _answer(connection: Connection, work: Callable[[], None]) -> None:
             work()
         except AppError as error:
             _refuse(connection, error)
+        except RecursionError:
+            _refuse(connection, ParserLimitError("The file is nested too deeply."))
         except MemoryError:
             _refuse(connection, ParserLimitError("Reading the file took too much memory (over 1 GB)."))
         except FileNotFoundError:

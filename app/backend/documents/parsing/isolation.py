@@ -25,6 +25,7 @@ from app.backend.documents.parsing.messages import (
     Picture,
     ReadPage,
     Refused,
+    Scanned,
     ToChild,
     WantBoxes,
     WantPicture,
@@ -78,7 +79,7 @@ async def read_file(
 
     Args:
         wall_seconds: the longest the whole reading may take; by default three times what the
-            child may use of the processor (a minute, or a second a page).
+            child may use of the processor (a minute, or a second a page, and more for a scanned one).
 
     Raises:
         DocumentError: the file cannot be read; the kinds of it say why.
@@ -97,6 +98,9 @@ async def read_file(
                     raise _refusal(message)
                 if isinstance(message, Opened):
                     limit = wall_seconds or max(limit, WALL_PER_CPU * (message.pages or 0))
+                elif isinstance(message, Scanned):
+                    limit += 0 if wall_seconds else WALL_PER_CPU * child.OCR_CPU_SECONDS
+                    continue
                 elif isinstance(message, ReadPage):
                     characters += len(message.text)
                     if characters > child.TEXT_CHARACTERS:

@@ -3,18 +3,18 @@
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.backend.documents.parsing import text
 from app.backend.documents.parsing.messages import Heading, ReadPage
+from app.backend.documents.parsing.source import Source
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)(?:\n|\Z)", re.DOTALL)
 
 
-def pages(path: Path) -> Iterator[ReadPage]:
+def pages(source: Source) -> Iterator[ReadPage]:
     """Read the file page by page, like `text.pages`, and find each page's headings.
 
     Raises:
@@ -23,9 +23,13 @@ def pages(path: Path) -> Iterator[ReadPage]:
     # Only blocks are wanted; inline parsing is the slow half of a large file.
     blocks = MarkdownIt("commonmark").disable(["inline", "text_join"], ignoreInvalid=True)
     inline = MarkdownIt("commonmark")
-    for page in text.pages(path):
-        headings = tuple(_headings(page, blocks, inline))
-        yield ReadPage(page.number, page.text, headings)
+    for page in text.pages(source):
+        yield with_headings(page, blocks, inline)
+
+
+def with_headings(page: ReadPage, blocks: MarkdownIt, inline: MarkdownIt) -> ReadPage:
+    """The page with the headings that its Markdown declares."""
+    return ReadPage(page.number, page.text, tuple(_headings(page, blocks, inline)))
 
 
 def _headings(page: ReadPage, blocks: MarkdownIt, inline: MarkdownIt) -> Iterator[Heading]:

@@ -26,12 +26,23 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     pages: int | None
 
 
+class Scanned(msgspec.Struct, frozen=True, tag="scanned"):
+    """The next page has no text of its own and is read by OCR, which takes longer."""
+
+    page: int
+
+
 class ReadPage(msgspec.Struct, frozen=True, tag="page"):
-    """One page (1-based) as text; headings by their offset."""
+    """One page (1-based) as text; headings by their offset.
+
+    Slides, sheets, chapters, messages and long sections count as pages where a format has none.
+    `by_ocr` says that the text was recognised in an image: it may have mistakes the page has not.
+    """
 
     number: int
     text: str
     headings: tuple[Heading, ...] = ()
+    by_ocr: bool = False
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -72,7 +83,7 @@ class WantBoxes(msgspec.Struct, frozen=True, tag="want_boxes"):
     end: int
 
 
-FromChild = Opened | ReadPage | Ended | Refused | Picture | Boxes
+FromChild = Opened | Scanned | ReadPage | Ended | Refused | Picture | Boxes
 ToChild = WantPicture | WantBoxes
 
 encode = msgspec.json.Encoder().encode

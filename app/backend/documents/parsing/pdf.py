@@ -18,6 +18,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from app.backend.documents.parsing.messages import Heading, Opened, ReadPage
+from app.backend.documents.parsing.source import Source, open_source
 from app.errors import DamagedFileError, EncryptedFileError
 
 INSERTED = -1
@@ -41,7 +42,7 @@ _GAP_AT_HEADING = 1.15
 _LARGER = 1.12
 
 
-def open_pdf(path: Path) -> pdfium.PdfDocument:
+def open_pdf(source: Source) -> pdfium.PdfDocument:
     """Open a file whose content may be anything.
 
     Raises:
@@ -49,12 +50,12 @@ def open_pdf(path: Path) -> pdfium.PdfDocument:
         DamagedFileError: it is no PDF, or too broken to find its pages.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_source(source) as file:
         is_pdf = b"%PDF-" in file.read(1024)
     if not is_pdf:
         raise DamagedFileError("This is not a PDF, although its name says so.")
     try:
-        document = pdfium.PdfDocument(path)
+        document = pdfium.PdfDocument(source if isinstance(source, Path) else source.data)
         count = len(document)
     except pdfium.PdfiumError as error:
         if error.err_code in (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY):
@@ -65,7 +66,7 @@ def open_pdf(path: Path) -> pdfium.PdfDocument:
     return document
 
 
-def pages(path: Path) -> Iterator[Opened | ReadPage]:
+def pages(source: Source) -> Iterator[Opened | ReadPage]:
     """Say how many pages there are, then read them one by one.
 
     A page that cannot be read is an empty one, unless no page can.
@@ -73,7 +74,7 @@ def pages(path: Path) -> Iterator[Opened | ReadPage]:
     Raises:
         EncryptedFileError, DamagedFileError, OSError: as `open_pdf`.
     """
-    with closing(open_pdf(path)) as document:
+    with closing(open_pdf(source)) as document:
         count = len(document)
         yield Opened(count)
         layout = Layout()

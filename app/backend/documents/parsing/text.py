@@ -5,12 +5,14 @@ borders so that no page is larger than a reader can show.
 """
 
 import codecs
-from collections.abc import Iterator
-from pathlib import Path
+import io
+from collections.abc import Iterable, Iterator
 
 import charset_normalizer
 
 from app.backend.documents.parsing.messages import ReadPage
+from app.backend.documents.parsing.source import LARGEST_IN_MEMORY, Source, open_source
+from app.errors import ParserLimitError
 
 PAGE_CHARACTERS = 50_000
 _PIECE = 1 << 16
@@ -25,29 +27,29 @@ _BOMS = (
 )
 
 
-def pages(path: Path) -> Iterator[ReadPage]:
+def pages(source: Source) -> Iterator[ReadPage]:
     """Read the file page by page; line ends become "\\n", characters no text can hold go.
 
     Raises:
         OSError: the file cannot be read.
     """
-    for number, text in enumerate(_cut(_pieces(path)), start=1):
+    for number, text in enumerate(cut(_pieces(source)), start=1):
         yield ReadPage(number, text)
 
 
-def encoding_of(path: Path) -> str:
+def encoding_of(source: Source) -> str:
     """The name of the codec that reads this file: by its BOM, else UTF-8, else by likelihood."""
-    with path.open("rb") as file:
+    with open_source(source) as file:
         start = file.read(_PIECE)
     for bom, name in _BOMS:
         if start.startswith(bom):
             return name
     if start.count(0) > 0.3 * len(start):
         return "utf-16-be" if start[0::2].count(0) > start[1::2].count(0) else "utf-16-le"
-    fault = _first_fault(path)
+    fault = _first_fault(source)
     if fault is None:
         return "utf-8"
-    with path.open("rb") as file:
+    with open_source(source) as file:
         file.seek(max(0, fault - _SAMPLE_BYTES // 2))
         sample = file.read(_SAMPLE_BYTES)
     if _mostly_utf8(sample):
@@ -56,11 +58,11 @@ def encoding_of(path: Path) -> str:
     return best.encoding if best is not None else "cp1252"
 
 
-def _first_fault(path: Path) -> int | None:
+def _first_fault(source: Source) -> int | None:
     """The offset in bytes of about the first place that is not UTF-8, or None."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     done = 0
-    with path.open("rb") as file:
+    with open_source(source) as file:
         while piece := file.read(_PIECE):
             try:
                 decoder.decode(piece)
@@ -82,14 +84,26 @@ def _mostly_utf8(sample: bytes) -> bool:
     return beyond_ascii > 10 * broken
 
 
-def _pieces(path: Path) -> Iterator[str]:
+def _pieces(source: Source) -> Iterator[str]:
     # newline=None: "\r\n" and "\r" arrive as "\n", also across the borders of pieces.
-    with path.open(encoding=encoding_of(path), errors="replace", newline=None) as file:
+    with io.TextIOWrapper(
+        open_source(source), encoding=encoding_of(source), errors="replace", newline=None
+    ) as file:
         while piece := file.read(_PIECE):
             yield piece.replace("\x00", "")
 
 
-def _cut(pieces: Iterator[str]) -> Iterator[str]:
+def whole(source: Source) -> str:
+    """The text of a file of a kind that is read as a whole; as `pages`, and raises as `read_source`."""
+    with open_source(source) as file:
+        size = file.seek(0, io.SEEK_END)
+    if size > LARGEST_IN_MEMORY:
+        raise ParserLimitError(f"A file of this kind is read up to {LARGEST_IN_MEMORY // 1_000_000} MB.")
+    return "".join(_pieces(source))
+
+
+def cut(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in pages, each ending at a border where there is one; blank ends are left out."""
     rest = ""
     for piece in pieces:
         rest += piece
