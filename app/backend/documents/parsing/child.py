@@ -143,6 +143,8 @@ def _refuse(connection: Connection, error: AppError) -> None:
 def _confine() -> None:
     """Give up what reading a file does not need, and end with the program."""
     confinement.confine()
+    # Before numpy is imported for a scan: its threads would each set memory aside.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     confinement.limit("RLIMIT_AS", MEMORY_BYTES)
     confinement.limit("RLIMIT_NOFILE", _OPEN_FILES)
 

@@ -6,40 +6,34 @@ are "\\n", a hyphen at a line's end is taken out with its line end, ligatures ar
 control characters go, and a blank line marks a paragraph.
 """
 
-import ctypes
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from app.backend.documents.parsing.messages import Heading, Opened, ReadPage
+from app.backend.documents.parsing.messages import Heading, Opened, ReadPage, Scanned
+from app.backend.documents.parsing.pdf_lines import INSERTED, DocumentLines, Line
+from app.backend.documents.parsing.running_lines import running
 from app.backend.documents.parsing.source import Source, open_source
 from app.errors import DamagedFileError, EncryptedFileError
 
-INSERTED = -1
-_LIGATURES = {
-    0xFB00: "ff",
-    0xFB01: "fi",
-    0xFB02: "fl",
-    0xFB03: "ffi",
-    0xFB04: "ffl",
-    0xFB05: "st",
-    0xFB06: "st",
-}
+if TYPE_CHECKING:
+    from app.backend.documents.parsing.ocr import Ocr
+
 _NEW_LINE = "\n"
-# PDFium marks a hyphen that only divides a word at a line's end with U+0002.
-_CONTROLS = frozenset(range(0x20)) - {0x09} | frozenset(range(0x7F, 0xA0))
-_DROPPED = _CONTROLS | {0x00AD, 0xFFFE, 0xFFFF}
 _LONGEST_HEADING = 120
 # Distances between lines, in usual distances of the page; sizes, in sizes of its body.
 _PARAGRAPH_GAP = 1.35
 _GAP_AT_HEADING = 1.15
 _LARGER = 1.12
+# The longer side of a page, in pixels, at which it is seen whether anything is on it.
+_LOOKED_AT = 240
 
 
 def open_pdf(source: Source) -> pdfium.PdfDocument:
@@ -66,7 +60,7 @@ def open_pdf(source: Source) -> pdfium.PdfDocument:
     return document
 
 
-def pages(source: Source) -> Iterator[Opened | ReadPage]:
+def pages(source: Source) -> Iterator[Opened | Scanned | ReadPage]:
     """Say how many pages there are, then read them one by one.
 
     A page that cannot be read is an empty one, unless no page can.
@@ -75,20 +69,56 @@ def pages(source: Source) -> Iterator[Opened | ReadPage]:
         EncryptedFileError, DamagedFileError, OSError: as `open_pdf`.
     """
     with closing(open_pdf(source)) as document:
-        count = len(document)
-        yield Opened(count)
+        yield Opened(len(document))
+        lines = DocumentLines(document)
         layout = Layout()
+        scans = _Scans(document)
         broken = 0
-        for number in range(1, count + 1):
+        for number in range(1, len(document) + 1):
             try:
-                with closing(document[number - 1]) as page, closing(page.get_textpage()) as characters:
-                    text, _, headings = page_text(page, characters, layout)
+                text, _, headings = page_text(lines, number, layout)
+                scanned = not lines.page(number).lines and scans.is_scan(number)
             except pdfium.PdfiumError:
                 broken += 1
-                text, headings = "", ()
-            yield ReadPage(number, text, headings)
-        if broken == count:
+                text, headings, scanned = "", (), False
+            if scanned:
+                yield Scanned(number)
+                text = scans.read(number)
+            yield ReadPage(number, text, headings, by_ocr=scanned)
+        if broken == len(document):
             raise DamagedFileError("The PDF is broken: none of its pages can be read.")
+
+
+class _Scans:
+    """Reads pages that are images. The engine is loaded for the first of them."""
+
+    def __init__(self, document: pdfium.PdfDocument) -> None:
+        self._document = document
+        self._engine: Ocr | None = None
+
+    def is_scan(self, number: int) -> bool:
+        """Whether anything at all is to be seen on the page."""
+        with closing(self._document[number - 1]) as page:
+            width, height = page.get_size()
+            scale = _LOOKED_AT / max(width, height, 1)
+            with closing(page.render(scale=scale, grayscale=True)) as bitmap:
+                data = bytes(bitmap.buffer)
+                rows = (
+                    data[start : start + bitmap.width]
+                    for start in range(0, bitmap.stride * bitmap.height, bitmap.stride)
+                )
+                return any(row.strip(data[:1]) for row in rows)
+
+    def read(self, number: int) -> str:
+        """The text of the page as it looks."""
+        # Not among the imports above: it takes a second and 200 MB, and few files need it.
+        ocr = import_module("app.backend.documents.parsing.ocr")
+        if self._engine is None:
+            self._engine = ocr.Ocr()
+        with closing(self._document[number - 1]) as page:
+            width, height = page.get_size()
+            with closing(page.render(scale=ocr.READ_FROM / max(width, height, 1))) as bitmap:
+                return self._engine.read(bitmap.to_numpy())
 
 
 class Layout:
@@ -99,14 +129,14 @@ class Layout:
         self._heads: dict[str, tuple[float, int]] = {}
         self._page = 0
 
-    def turn(self, lines: Sequence["_Line"]) -> tuple[float, bool]:
+    def turn(self, lines: Sequence[Line]) -> tuple[float, bool]:
         """Go on to a page; returns the size of the text's body so far, and whether it is bold."""
         self._page += 1
         for line in lines:
             self._characters[line.size, line.bold] += len(line.text)
         return self._characters.most_common(1)[0][0] if self._characters else (0.0, False)
 
-    def is_running_head(self, line: "_Line") -> bool:
+    def is_running_head(self, line: Line) -> bool:
         """Whether a page or two ago the same line stood at the same place, but for a page number.
 
         A single word with a number ("Chapter 2") differs from "Chapter 1".
@@ -119,9 +149,9 @@ class Layout:
 
 
 def page_text(
-    page: pdfium.PdfPage, characters: pdfium.PdfTextPage, layout: Layout | None = None
+    document: DocumentLines, number: int, layout: Layout | None = None
 ) -> tuple[str, list[int], tuple[Heading, ...]]:
-    """The stored text of a page; for each of its characters PDFium's index; and its headings.
+    """The stored text of page `number`; for each of its characters PDFium's index; and its headings.
 
     Args:
         layout: of the pages before; this one is added.
@@ -129,9 +159,14 @@ def page_text(
     Returns:
         Text and indices have the same length. INSERTED stands for a character that is not on
         the page.
+
+    Raises:
+        PdfiumError: the page cannot be read.
     """
-    lines = _lines(characters)
-    upright = page.get_rotation() in (0, 180)
+    page = document.page(number)
+    upright = page.upright
+    left_out = running(document, number)
+    lines = [line for place, line in enumerate(page.lines) if place not in left_out]
     leading = _leading(lines) if upright else 0.0
     layout = layout or Layout()
     body, bold_body = layout.turn(lines)
@@ -159,74 +194,7 @@ def page_text(
     return "".join(pieces), indices, tuple(headings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line as PDFium orders them; points, y upwards.
-
-    `end` is the index of the line end after it. `y` and `size` are those of its first letter,
-    `last_y` of its last (a word divided at a line's end makes one line of two).
-    """
-
-    text: str
-    indices: list[int]
-    end: int
-    y: float
-    last_y: float
-    size: float
-    bold: bool
-
-
-def _lines(characters: pdfium.PdfTextPage) -> list[_Line]:
-    lines: list[_Line] = []
-    text: list[str] = []
-    indices: list[int] = []
-    count = characters.count_chars()
-    raw = characters.raw
-    code_at = pdfium_c.FPDFText_GetUnicode
-    high = 0
-    for index in range(count + 1):
-        code = code_at(raw, index) if index < count else 0x0A
-        if code in (0x0A, 0x0D):
-            if any(not piece.isspace() for piece in text):
-                lines.append(_line(characters, "".join(text), indices, index))
-            text, indices = [], []
-            continue
-        if code in _DROPPED:
-            continue
-        if 0xD800 <= code < 0xDC00:
-            high = code  # the first half of a character, where wchar_t has 16 bits
-            continue
-        if 0xDC00 <= code < 0xE000 or code > 0x10FFFF:
-            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
-            high = 0
-        piece = _LIGATURES.get(code) or chr(code)
-        text.append(piece)
-        indices.extend([index] * len(piece))
-    return lines
-
-
-def _line(characters: pdfium.PdfTextPage, text: str, indices: list[int], end: int) -> _Line:
-    raw = characters.raw
-    inked = [index for index, character in zip(indices, text, strict=True) if not character.isspace()]
-    first, last = inked[0], inked[-1]
-    x, y, last_y = ctypes.c_double(), ctypes.c_double(), ctypes.c_double()
-    pdfium_c.FPDFText_GetCharOrigin(raw, first, x, y)
-    pdfium_c.FPDFText_GetCharOrigin(raw, last, x, last_y)
-    size = round(float(pdfium_c.FPDFText_GetFontSize(raw, first)), 1)
-    bold = _bold(characters, first) and _bold(characters, last)
-    return _Line(text, indices, end, y.value, last_y.value, size, bold)
-
-
-def _bold(characters: pdfium.PdfTextPage, index: int) -> bool:
-    name = ctypes.create_string_buffer(128)
-    flags = ctypes.c_int()
-    if not pdfium_c.FPDFText_GetFontInfo(characters.raw, index, name, len(name), flags):
-        return False
-    style = name.value.decode("utf-8", "replace").rpartition("+")[2].lower()
-    return "bold" in style or "black" in style or "heavy" in style or style.startswith(("cmbx", "sfbx"))
-
-
-def _leading(lines: list[_Line]) -> float:
+def _leading(lines: list[Line]) -> float:
     """The usual distance between two lines of a paragraph, in points; 0 if nothing shows it."""
     steps: Counter[float] = Counter()
     for above, line in pairwise(lines):
@@ -241,7 +209,7 @@ def _leading(lines: list[_Line]) -> float:
     return min(step for step, count in steps.items() if count >= common)
 
 
-def _apart(above: _Line, line: _Line, leading: float) -> bool:
+def _apart(above: Line, line: Line, leading: float) -> bool:
     """Whether a paragraph ends between the two lines."""
     step = above.last_y - line.y
     if abs(step) < 0.9 * max(above.size, line.size):
@@ -253,7 +221,7 @@ def _apart(above: _Line, line: _Line, leading: float) -> bool:
     return differs or (leading > 0 and step > gap * leading)
 
 
-def _is_heading(line: _Line, body: float, marked: bool) -> bool:
+def _is_heading(line: Line, body: float, marked: bool) -> bool:
     text = line.text.strip()
     if not 2 <= len(text) <= _LONGEST_HEADING or sum(map(str.isalpha, text)) < 0.4 * len(text):
         return False

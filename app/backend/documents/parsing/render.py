@@ -9,7 +9,8 @@ from contextlib import closing
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from app.backend.documents.parsing.pdf import INSERTED, page_text
+from app.backend.documents.parsing.pdf import page_text
+from app.backend.documents.parsing.pdf_lines import INSERTED, DocumentLines
 from app.errors import DamagedFileError, NotFoundError
 from app.records import Box
 
@@ -61,7 +62,7 @@ def boxes(document: pdfium.PdfDocument, number: int, start: int, end: int) -> tu
     with closing(_page(document, number)) as page:
         try:
             with closing(page.get_textpage()) as characters:
-                _, indices, _ = page_text(page, characters)
+                _, indices, _ = page_text(DocumentLines(document), number)
                 spans = list(_runs(indices[max(start, 0) : max(end, 0)]))
                 found = [box for first, count in spans for box in _rectangles(page, characters, first, count)]
         except pdfium.PdfiumError:

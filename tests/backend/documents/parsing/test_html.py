@@ -20,7 +20,8 @@ def test_a_web_page_is_read_as_a_person_reads_it(read, page):
         page(
             "<nav><a href='/'>Home</a></nav><h1>Our <em>house</em></h1>"
             "<p>Two   floors &amp; a\n cellar.<br>H<sub>2</sub>O.</p>"
-            "<ul><li>Kitchen<ul><li>Sink</li></ul></li><li><p>Bath</p></li></ul><ol start=3><li>Third</li></ol>"
+            "<ul><li>Kitchen<ul><li>Sink</li></ul></li><li><p>Bath</p></li></ul>"
+            "<ol start=3><li>Third</li></ol>"
             "<table><tr><th>Room<th>Size<tr><td>Kit|chen<td>12<br>m²</table>"
             "<pre>def f():\n    return 1</pre><p style='display: none'>HIDDEN</p><p hidden>HIDDEN</p>"
             "<script>HIDDEN</script><style>HIDDEN</style><noscript>HIDDEN</noscript><!-- HIDDEN -->"

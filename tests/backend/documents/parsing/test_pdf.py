@@ -8,13 +8,15 @@ from reportlab.pdfgen.canvas import Canvas
 
 from app.backend.documents.parsing import pdf
 from app.backend.documents.parsing.messages import Opened, ReadPage
+from app.backend.documents.parsing.pdf_lines import DocumentLines
 from app.errors import DamagedFileError, EncryptedFileError
 
 SAMPLES = Path(__file__).parents[5] / "shared" / "data" / "pdf"
 
 
 def read(path: Path) -> list[ReadPage]:
-    opened, *pages = pdf.pages(path)
+    opened, *messages = pdf.pages(path)
+    pages = [message for message in messages if isinstance(message, ReadPage)]
     assert opened == Opened(len(pages))
     return pages
 
@@ -75,7 +77,7 @@ def test_every_stored_character_has_its_place_in_the_list_of_pdfium(make_pdf):
     with closing(pdfium.PdfDocument(make_pdf(pages=1))) as document:
         page = document[0]
         characters = page.get_textpage()
-        text, indices, _ = pdf.page_text(page, characters)
+        text, indices, _ = pdf.page_text(DocumentLines(document), 1)
 
         assert len(text) == len(indices)
         for character, index in zip(text, indices, strict=True):
