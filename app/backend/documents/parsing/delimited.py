@@ -13,7 +13,7 @@ _SAMPLE_LINES = 20
 _SEPARATORS = ",;\t|"
 # Rows between which a page may end; the first row of the file heads each table.
 _ROWS = 2_000
-_LONGEST_FIELD = 1_000_000
+_LONGEST_FIELD = 1 << 30
 
 
 def pages(source: Source) -> Iterator[ReadPage]:

@@ -5,6 +5,7 @@ Scripts, navigation and what is hidden are left out; nothing a page points at is
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -30,7 +31,14 @@ _BLOCKS = frozenset([
 ])  # fmt: skip
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _BLANK = re.compile(r"[ \t\r\n\f]+")
-_DEEPEST = 300
+# As deep as browsers go. Nobody nests deeper what a person is to read, and the tree would cost
+# the square of its depth: the words are read without their structure.
+_DEEPEST = 512
+_NESTING = re.compile(
+    r"<(/?)(?:a|b|i|u|em|strong|font|span|div|section|article|blockquote|table|ul|ol|dl|center|form|small|big)\b",
+    re.I,
+)
+_UNSHOWN = re.compile(r"<(script|style|template)\b.*?(?:</\1\s*>|\Z)|<!--.*?-->|<[^<>]*>?", re.I | re.DOTALL)
 
 
 def pages(source: Source) -> Iterator[ReadPage]:
@@ -63,6 +71,9 @@ def write(manuscript: Manuscript, markup: str, *, deeper: int = 0, titled: bool 
     Raises:
         DamagedFileError: nothing can be made of it.
     """
+    if _depth(markup) > _DEEPEST:
+        manuscript.paragraph(_tidy(unescape(_UNSHOWN.sub(" ", markup))))
+        return
     try:
         tree = LexborHTMLParser(markup.replace("\x00", ""))
     except Exception:  # the parser says no more than that it could not
@@ -73,6 +84,15 @@ def write(manuscript: Manuscript, markup: str, *, deeper: int = 0, titled: bool 
         writer = _Writer(manuscript, deeper)
         writer.block(tree.body, 0)
         writer.flush()
+
+
+def _depth(markup: str) -> int:
+    """How deep elements that do not end by themselves are nested, at most."""
+    depth = deepest = 0
+    for found in _NESTING.finditer(markup):
+        depth = max(depth + (-1 if found[1] else 1), 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class _Writer:
@@ -122,7 +142,6 @@ class _Writer:
         elif tag.startswith("-") or tag in _LEFT_OUT or _is_hidden(node):
             return
         elif depth > _DEEPEST:
-            # Nobody nests so deep what a person is to read: the words without their structure.
             self._words.append(_BLANK.sub(" ", node.text(separator=" ")))
         elif tag in _BLOCKS:
             self.flush()

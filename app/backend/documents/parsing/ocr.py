@@ -5,14 +5,17 @@ sizes here: 630 MB of address space at the largest image, 950 if lines were look
 pixels, where nothing more was found (measured).
 """
 
+import sys
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rapidocr import RapidOCR
-from rapidocr.utils.output import RapidOCROutput
 
 from app.backend.documents.parsing.reading_order import Piece, columns
 
@@ -44,7 +47,7 @@ class Ocr:
 
     def __init__(self) -> None:
         cv2.setNumThreads(1)
-        self._engine = RapidOCR(params=_SETTINGS)
+        self._engine = _engine()
 
     def read(self, image: Image) -> str:
         """The text of an image, top to bottom and column by column; a blank line between paragraphs.
@@ -53,10 +56,25 @@ class Ocr:
             image: shape (height, width, 3), BGR.
         """
         found = self._engine(image)
-        if not isinstance(found, RapidOCROutput) or found.boxes is None or not found.txts:
+        if found.boxes is None or not found.txts:
             return ""
         lines = [_Line(box, said) for box, said in zip(found.boxes, found.txts, strict=True)]
         return "\n\n".join(_paragraphs(_in_order(lines)))
+
+
+def _engine() -> Any:
+    """RapidOCR with the models of its own package, named by path: it would look for them online."""
+    # It imports requests for downloads that never happen here, and that opens a socket to see
+    # whether the machine speaks IPv6.
+    absent = ModuleType("requests")
+    absent.__dict__.update(Response=object, RequestException=OSError)
+    sys.modules.setdefault("requests", absent)
+    rapidocr = import_module("rapidocr")
+    models = Path(rapidocr.__path__[0]) / "models"
+    paths = {
+        f"{part}.model_path": str(next(models.glob(f"*_{part.lower()}_*.onnx"))) for part in ("Det", "Rec")
+    }
+    return rapidocr.RapidOCR(params=_SETTINGS | paths)
 
 
 class _Line:

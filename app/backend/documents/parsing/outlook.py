@@ -12,7 +12,7 @@ from app.backend.documents.parsing.mail import write_headers
 from app.backend.documents.parsing.manuscript import Manuscript
 from app.backend.documents.parsing.messages import ReadPage, Scanned
 from app.backend.documents.parsing.source import Held, Source, depth_of, open_source
-from app.errors import DamagedFileError
+from app.errors import AppError, DamagedFileError
 
 # Numbers of properties, as four hexadecimal digits (MS-OXPROPS).
 _SUBJECT, _SENDER, _SENDER_ADDRESS, _TO, _CC = "0037", "0C1A", "5D01", "0E04", "0E03"
@@ -45,7 +45,10 @@ def pages(source: Source) -> Iterator[ReadPage | Scanned]:
         try:
             with olefile.OleFileIO(file) as container:
                 yield from _Message(container, ()).write(manuscript, depth_of(source))
-        except (olefile.OleFileError, struct.error, IndexError, ValueError):
+        except (AppError, MemoryError, RecursionError):
+            raise
+        except Exception:
+            # olefile lets through whatever a broken table of sectors leads to.
             raise DamagedFileError("The message is broken: its parts cannot be found.") from None
     yield from manuscript.turn()
 

@@ -1,5 +1,6 @@
 """What the tests of all formats share: reading as the child does, and books and boxes to read."""
 
+import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ import pytest
 from app.backend.documents import media_types
 from app.backend.documents.parsing import formats
 from app.backend.documents.parsing.messages import ReadPage
+
+# `compound_file` is no test.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)
