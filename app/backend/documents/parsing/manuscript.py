@@ -29,20 +29,20 @@ class Manuscript:
 
     def heading(self, level: int, title: str) -> None:
         """A heading of level 1 (the highest) to 6; a blank one is left out."""
-        title = " ".join(title.split())
+        title = " ".join(_clean(title).split())
         if title:
             level = min(max(level, 1), 6)
             self._put(f"{'#' * level} {title}", (Heading(0, level, title),))
 
     def paragraph(self, written: str) -> None:
         """Lines that belong together; blank ends go."""
-        written = written.strip()
+        written = _clean(written).strip()
         if written:
             self._put(written)
 
     def item(self, written: str, depth: int = 0, number: int | None = None) -> None:
         """An item of a list: `depth` levels in, with a bullet or its number."""
-        written = written.strip()
+        written = _clean(written).strip()
         if written:
             indent = "  " * min(depth, 12)
             mark = "-" if number is None else f"{number}."
@@ -51,6 +51,7 @@ class Manuscript:
 
     def code(self, written: str, language: str = "") -> None:
         """Lines that stand as they are."""
+        written = _clean(written)
         if written.strip():
             fence = "```"
             while fence in written:
@@ -59,7 +60,7 @@ class Manuscript:
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """A table; its first row is the header. Blank rows and columns at the end are left out."""
-        rows = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
+        rows = [[" ".join(_clean(cell).split()).replace("|", "\\|") for cell in row] for row in rows]
         rows = [row for row in rows if any(row)]
         width = max((place + 1 for row in rows for place, cell in enumerate(row) if cell), default=0)
         if not rows:
@@ -111,15 +112,18 @@ class Manuscript:
         return self._page([], [])
 
     def _put(self, written: str, headings: tuple[Heading, ...] = (), *, item: bool = False) -> None:
-        # What UTF-8 cannot write (halves of characters) or no text holds (NUL) goes.
-        if not written.isprintable():
-            clean = written.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
-            written = clean if len(clean) == len(written) else written.replace("\x00", "\ufffd")
         self._blocks.append(_Block(written, headings, item))
 
     def _page(self, pieces: list[str], headings: list[Heading]) -> ReadPage:
         self._number += 1
         return ReadPage(self._number, "".join(pieces), tuple(headings))
+
+
+def _clean(written: str) -> str:
+    """Normal, without what UTF-8 cannot write (halves of characters) or no text holds (NUL)."""
+    if written.isascii():
+        return written.replace("\x00", "")
+    return text.normal(written.encode("utf-8", "replace").decode("utf-8").replace("\x00", ""))
 
 
 @dataclass(frozen=True, slots=True)

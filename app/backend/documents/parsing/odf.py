@@ -30,7 +30,10 @@ def pages(source: Source) -> Iterator[Opened | ReadPage]:
         content = _content(archive)
     manuscript = Manuscript()
     writer = _Writer(manuscript, _numbered_lists(content))
-    body = next((part for part in content.iter() if local(part) in ("text", "presentation")), None)
+    bodies = (part for part in content.iter() if local(part) == "body")
+    body = next(
+        (part for inside in bodies for part in inside if local(part) in ("text", "presentation")), None
+    )
     if body is None:
         raise DamagedFileError("This is not an OpenDocument text or presentation, although its name says so.")
     slides = [child for child in body if local(child) == "page"]

@@ -17,17 +17,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from app.backend.documents.parsing.reading_order import Piece, columns
+from app.backend.documents.parsing.text import LIGATURES
 
 INSERTED = -1
-_LIGATURES = {
-    0xFB00: "ff",
-    0xFB01: "fi",
-    0xFB02: "fl",
-    0xFB03: "ffi",
-    0xFB04: "ffl",
-    0xFB05: "st",
-    0xFB06: "st",
-}
 # PDFium marks a hyphen that only divides a word at a line's end with U+0002.
 _DIVIDED = 0x02
 _CONTROLS = frozenset(range(0x20)) - {0x09} | frozenset(range(0x7F, 0xA0))
@@ -152,7 +144,7 @@ def _written(characters: pdfium.PdfTextPage) -> Iterator[_Written]:
         if 0xDC00 <= code < 0xE000 or code > 0x10FFFF:
             code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
             high = 0
-        piece = _LIGATURES.get(code) or chr(code)
+        piece = LIGATURES.get(code) or chr(code)
         text.append(piece)
         indices.extend([index] * len(piece))
 

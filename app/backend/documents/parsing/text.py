@@ -6,6 +6,7 @@ borders so that no page is larger than a reader can show.
 
 import codecs
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 import charset_normalizer
@@ -15,6 +16,15 @@ from app.backend.documents.parsing.source import LARGEST_IN_MEMORY, Source, open
 from app.errors import ParserLimitError
 
 PAGE_CHARACTERS = 50_000
+LIGATURES = {
+    0xFB00: "ff",
+    0xFB01: "fi",
+    0xFB02: "fl",
+    0xFB03: "ffi",
+    0xFB04: "ffl",
+    0xFB05: "st",
+    0xFB06: "st",
+}
 _PIECE = 1 << 16
 _SAMPLE_BYTES = 1 << 17
 # The longest BOM first: UTF-32 LE begins with the one of UTF-16 LE.
@@ -28,13 +38,20 @@ _BOMS = (
 
 
 def pages(source: Source) -> Iterator[ReadPage]:
-    """Read the file page by page; line ends become "\\n", characters no text can hold go.
+    """Read the file page by page; line ends become "\\n", characters no text can hold go, `normal`.
 
     Raises:
         OSError: the file cannot be read.
     """
     for number, text in enumerate(cut(_pieces(source)), start=1):
-        yield ReadPage(number, text)
+        yield ReadPage(number, normal(text))
+
+
+def normal(written: str) -> str:
+    """The text as it is searched: letters and accents as one character, ligatures spelt out."""
+    if written.isascii():
+        return written
+    return unicodedata.normalize("NFC", written).translate(LIGATURES)
 
 
 def encoding_of(source: Source) -> str:

@@ -143,9 +143,8 @@ def test_entities_that_multiply_are_refused(make_zip, make_book, tmp_path, kind)
     if kind == "docx":
         path = word_document(make_zip, "<w:p><w:r><w:t>&a11;</w:t></w:r></w:p>", head=LAUGHS)
     elif kind == "odt":
-        path = text_document(
-            make_zip, f"{LAUGHS}<office:text {OPEN_TEXT}><text:p>&a11;</text:p></office:text>"
-        )
+        inside = "<office:text><text:p>&a11;</text:p></office:text>"
+        path = text_document(make_zip, f"{LAUGHS}<office:body {OPEN_TEXT}>{inside}</office:body>")
     elif kind == "epub":
         path = make_zip(
             "a.epub", [("mimetype", kinds.EPUB), ("META-INF/container.xml", f"{LAUGHS}<a>&a11;</a>")]
@@ -174,7 +173,10 @@ def test_no_file_reaches_another(make_zip, make_book, tmp_path, kind):
     if kind == "docx":
         path = word_document(make_zip, "<w:p><w:r><w:t>&x;</w:t></w:r></w:p>", head=head)
     elif kind == "odt":
-        path = text_document(make_zip, f"{head}<office:text {OPEN_TEXT}><text:p>&x;</text:p></office:text>")
+        path = text_document(
+            make_zip,
+            f"{head}<office:body {OPEN_TEXT}><office:text><text:p>&x;</text:p></office:text></office:body>",
+        )
     elif kind == "epub":
         path = make_book(f"<p>Text.</p><img src='../../../{secret}'/>&x;")
     else:
@@ -311,7 +313,7 @@ def samples(tmp_path, make_zip, make_book, make_pdf) -> dict[str, bytes]:
     message.set_content("Its text.")
     message.add_attachment(b"a,b\n1,2\n", maintype="text", subtype="csv", filename="a.csv")
     inside = text_document(
-        make_zip, f"<office:text {OPEN_TEXT}><text:h>Head</text:h></office:text>"
+        make_zip, f"<office:body {OPEN_TEXT}><office:text><text:h>Head</text:h></office:text></office:body>"
     ).read_bytes()
     subject = {"__properties_version1.0": bytes(32), "__substg1.0_0037001F": "Subject".encode("utf-16-le")}
     return {

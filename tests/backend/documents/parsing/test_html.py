@@ -101,3 +101,13 @@ def test_a_book_that_its_seller_protects_is_told_as_such(read, make_book):
 def test_a_book_without_chapters_is_a_broken_one(read, make_book):
     with pytest.raises(DamagedFileError, match="chapters"):
         read(make_book())
+
+
+def test_ligatures_and_accents_are_written_as_they_are_searched(read, page):
+    found = read(
+        page("<h1>The o\ufb03ce</h1><p>Cafe\u0301</p><table><tr><td>\ufb01</td><td>x</td></tr></table>")
+    )
+
+    assert found.titles == [(1, "The office")]
+    assert "Café" in found.text
+    assert "| fi | x |" in found.text

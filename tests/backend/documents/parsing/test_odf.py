@@ -2,6 +2,7 @@
 
 import pytest
 from odf import draw, opendocument, style, table, text
+from odf import number as dates
 from odf.namespaces import PRESENTATIONNS
 
 from app.errors import EncryptedFileError
@@ -66,6 +67,10 @@ def test_slides_are_pages_with_their_titles(read, tmp_path):
     document = opendocument.OpenDocumentPresentation()
     layout = style.PageLayout(name="L")
     document.automaticstyles.addElement(layout)
+    # As LibreOffice writes them: an element called text that is not the document's.
+    date = dates.DateStyle(name="D")
+    date.addElement(dates.Text(text="."))
+    document.automaticstyles.addElement(date)
     master = style.MasterPage(name="M", pagelayoutname=layout)
     document.masterstyles.addElement(master)
     for number in (1, 2):

@@ -73,3 +73,10 @@ def test_a_text_without_any_border_is_cut_by_length(tmp_path):
     path.write_text("x" * 120_001)
 
     assert [len(page.text) for page in text.pages(path)] == [50_000, 50_000, 20_001]
+
+
+def test_ligatures_are_spelt_out_and_letters_with_accents_are_one_character(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("The o\ufb03ce of Cafe\u0301 Go\u0308del", "utf-8")
+
+    assert next(iter(text.pages(path))).text == "The office of Café Gödel"
