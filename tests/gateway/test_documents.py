@@ -51,14 +51,14 @@ def test_an_upload_is_added_by_its_content(site):
 def test_several_files_come_in_one_form(site):
     files = [
         ("files", ("a.txt", b"first content")),
-        ("files", ("b.txt", b"\x89PNG\r\n")),
+        ("files", ("b.txt", b"Rar!\x1a\x07")),
     ]
     answer = site.tcp.post("/documents", files=files)
 
     assert answer.status_code == 202
-    first, picture = answer.json()["additions"]
+    first, archive = answer.json()["additions"]
     assert first["document"]["size"] == 13
-    assert picture["problem"]["code"] == "unsupported_type"
+    assert archive["problem"]["code"] == "unsupported_type"
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,13 @@ def test_each_bad_path_is_its_own_problem_and_stops_nothing(open_library, tmp_pa
     good = make_pdf()
     empty = tmp_path / "empty.pdf"
     empty.touch()
-    picture = tmp_path / "a.png"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    archive = tmp_path / "a.rar"
+    archive.write_bytes(b"Rar!\x1a\x07")
     pipe = tmp_path / "pipe.txt"
     os.mkfifo(pipe)
     bare = tmp_path / "bare"
     bare.mkdir()
-    paths = [empty, tmp_path / "gone.pdf", picture, pipe, "relative.pdf", f"{tmp_path}/nul\0.pdf", bare, good]
+    paths = [empty, tmp_path / "gone.pdf", archive, pipe, "relative.pdf", f"{tmp_path}/nul\0.pdf", bare, good]
     paths.append(tmp_path / ("x" * 300))
 
     async def main() -> None:
@@ -95,7 +95,7 @@ def test_a_file_nobody_may_read_says_so(open_library, tmp_path):
 
 def test_a_folder_is_walked_without_hidden_files_links_and_other_types(open_library, tmp_path):
     folder = tmp_path / "folder"
-    for name in ("b.txt", "a.md", "deep/er/c.txt", ".hidden.txt", ".git/config.txt", "photo.jpg", "zero.txt"):
+    for name in ("b.txt", "a.md", "deep/er/c.txt", ".hidden.txt", ".git/config.txt", "song.mp3", "zero.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     (folder / "zero.txt").write_text("")
@@ -168,11 +168,11 @@ def test_an_upload_that_is_refused_or_breaks_off_leaves_nothing(open_library):
 
     async def main() -> None:
         async with open_library(working=False) as library:
-            image = await library.service.add_upload(library.user, "a.txt", sent(b"\x89PNG"), 1000)
+            archive = await library.service.add_upload(library.user, "a.txt", sent(b"Rar!\x1a"), 1000)
             with pytest.raises(ConnectionResetError):
                 await library.service.add_upload(library.user, "a.txt", broken(), 1000)
 
-            assert image.problem.code == "unsupported_type"
+            assert archive.problem.code == "unsupported_type"
             assert kept(library) == []
             assert await library.service.list(library.user) == ()
 
