@@ -1,5 +1,8 @@
 """ZIP archives that documents come in, opened within limits: nothing is unpacked to the disk."""
 
+import errno
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +20,18 @@ UNPACKED_BYTES = 600_000_000
 _RATIO_FROM_BYTES = 4_000_000
 _OLE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = 0x1
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    OverflowError,
+)
+# What the system says to a list of members that points in front of the file's beginning.
+_NO_SUCH_PLACE = (None, errno.EINVAL)
 
 
 class Archive:
@@ -41,7 +56,11 @@ class Archive:
             return self._unzipped.read(name)
         except KeyError:
             raise DamagedFileError(f"The file is incomplete: it has no part called {name}.") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError):
+        except OSError as error:
+            if error.errno not in _NO_SUCH_PLACE:
+                raise
+            raise DamagedFileError(f"The file is broken: its part {name} cannot be found.") from None
+        except _BROKEN:
             raise DamagedFileError(f"The file is broken: its part {name} cannot be unpacked.") from None
 
     def get(self, name: str) -> bytes | None:
@@ -75,7 +94,11 @@ def check_archive(file: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(file) as unzipped:
             members = unzipped.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, EOFError):
+    except OSError as error:
+        if error.errno not in _NO_SUCH_PLACE:
+            raise
+        raise DamagedFileError("The file is broken: its list of parts cannot be found.") from None
+    except _BROKEN:
         raise DamagedFileError("The file is broken: it is no complete document of its kind.") from None
     if len(members) > MEMBERS:
         raise ParserLimitError(f"The file has more than {MEMBERS:,} parts.")

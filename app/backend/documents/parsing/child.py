@@ -124,7 +124,7 @@ def _answer(connection: Connection, work: Callable[[], None]) -> None:
         except FileNotFoundError:
             _refuse(connection, FileMissingError("The file is no longer at its place."))
         except OSError as error:
-            _refuse(connection, FileUnreadableError(f"The file cannot be read: {error.strerror}."))
+            _refuse(connection, FileUnreadableError(f"The file cannot be read: {error.strerror or error}."))
     connection.close()
 
 
