@@ -68,8 +68,12 @@ _FORMED = {
 _BY_NAME = {
     suffix: kind for kind, names in (_TEXTS | _FORMED).items() for suffix in names.split()
 }  # fmt: skip
-# Every name that is taken from a folder. Drawings and code are read only when named themselves.
+# Every name that is offered when files are picked. Drawings and code are read when named themselves.
 EXPECTED = tuple(sorted(suffix for suffix, kind in _BY_NAME.items() if kind != CODE and suffix != ".svg"))
+# Those that are taken from a folder. A folder of photographs is no library: of images, only scans.
+_IN_FOLDERS = frozenset(
+    suffix for suffix in EXPECTED if _BY_NAME[suffix] != IMAGE or suffix in (".tif", ".tiff")
+)
 _READ = (
     "Carrel reads PDF, Word, PowerPoint, Excel, OpenDocument, RTF, web pages, electronic books, messages, "
     "notebooks, images and text of any kind."
@@ -131,7 +135,7 @@ def media_type(name: str, head: bytes) -> str:
 
 def is_expected(name: str) -> bool:
     """Whether a file of this name is taken from a folder (one named by itself always is tried)."""
-    return PurePath(name).suffix.lower() in EXPECTED
+    return PurePath(name).suffix.lower() in _IN_FOLDERS
 
 
 def is_paged(kind: str) -> bool:

@@ -80,13 +80,13 @@ def test_a_file_of_nothing_counts_as_what_its_name_says():
 
 
 def test_only_known_names_are_taken_from_a_folder():
-    names = ("a.pdf", "b.MD", "c.txt", "d.docx", "e.py", "f", "g.jpg", "h.zip", "i.svg", "j.eml")
+    names = ("a.pdf", "b.MD", "c.txt", "d.docx", "e.py", "f", "g.jpg", "h.zip", "i.svg", "j.eml", "k.tif")
 
     assert [name for name in names if is_expected(name)] == [
         "a.pdf",
         "b.MD",
         "c.txt",
         "d.docx",
-        "g.jpg",
         "j.eml",
+        "k.tif",
     ]
