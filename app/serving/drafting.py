@@ -14,7 +14,7 @@ allowance which is small.
 from collections import deque
 from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
-from statistics import median
+from statistics import median, median_low
 from typing import Literal
 
 from app.serving.sequence import Sequence
@@ -160,7 +160,8 @@ class Costs:
         self._in_a_row += 1
         if not self._plain or drafted not in self._found:
             return None
-        cost = seconds / max(median(self._plain), 1e-9)
+        # What takes longer than its tokens one by one is the machine, at work on something else.
+        cost = min(seconds / max(median(self._plain), 1e-9), drafted + 1.0)
         self._found[drafted].append(cost)
         self._found_at[drafted] = self._plain_steps
         return cost
@@ -174,9 +175,9 @@ class Costs:
     def of(self, length: int) -> float:
         """What a step with a draft of `length` costs; of one never tried, what it may cost at most."""
         if self._found[length]:
-            return median(self._found[length])
+            return median_low(self._found[length])
         shorter = max((other for other in LENGTHS if other < length and self._found[other]), default=0)
-        cost = median(self._found[shorter]) if shorter else 1.0
+        cost = median_low(self._found[shorter]) if shorter else 1.0
         return cost * (length + 1) / (shorter + 1)
 
 

@@ -126,12 +126,23 @@ def test_costs_are_counted_in_plain_steps_and_one_slow_step_does_not_move_them()
     for seconds in (0.01, 0.01, 5.0, 0.01):
         costs.took(0, seconds)
 
-    assert [costs.took(7, seconds) for seconds in (0.04, 0.04, 9.0)] == pytest.approx([4, 4, 900])
+    assert [costs.took(7, seconds) for seconds in (9.0, 0.04, 0.04)] == pytest.approx([8, 4, 4])
     assert costs.of(7) == pytest.approx(4)
     assert costs.known(7)
     assert not costs.known(15)
     assert costs.of(15) == pytest.approx(8)  # twice as many tokens, at most twice as dear
     assert costs.of(3) == 4.0
+
+
+def test_a_machine_that_stalls_while_a_draft_is_tried_out_does_not_end_drafting():
+    drafter, chance, stalls = Drafter(), random.Random(3), iter([500.0, 300.0])
+    took = plain = 0.0
+    for _ in range(5):
+        document, text = quoting(chance)
+        took += written(drafter, sequence(document), text, lambda drafted: next(stalls, 1.0 + 0.05 * drafted))
+        plain += len(text) * PLAIN
+
+    assert took - 800 * PLAIN < 0.5 * plain
 
 
 def test_costs_are_found_out_anew_after_a_while():
