@@ -11,7 +11,7 @@ from typing import Literal
 DocumentStatus = Literal["queued", "reading", "embedding", "ready", "failed"]
 Role = Literal["user", "assistant"]
 MessageState = Literal["running", "complete", "stopped", "failed", "interrupted"]
-Verdict = Literal["supported", "unsupported"]
+Verdict = Literal["supported", "partly", "unsupported"]
 ModelKind = Literal["chat", "embedding", "reranking"]
 
 
@@ -84,6 +84,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Citation:
     """The check of one finished sentence: answer[start:end] rests on a source, or on none.
+
+    One that rests on its source `partly` has words that do not stand there; nothing of it contradicts.
 
     `quote_start` and `quote_end` are offsets into the passage's text.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.backend.ask import budget, extracts, prompt
-from app.backend.ask.grounding import Evidence
+from app.backend.ask.evidence import Evidence
 from app.backend.ask.prompt import Turn
 from app.backend.ask.retrieval import Candidate, Retrieval, Retriever, leans_on
 from app.errors import ModelError

@@ -1,4 +1,4 @@
-"""What a sentence says, reduced to what can be compared: word stems, numbers, and denial.
+"""What a sentence says, reduced to what can be compared: word stems, numbers, dates, names, denial.
 
 English first: the stop words and number words are English. In another language function words
 count as content, which is fair as long as they stand on both sides.
@@ -6,6 +6,8 @@ count as content, which is fair as long as they stand on both sides.
 
 import re
 from dataclasses import dataclass
+
+from app.backend.ask import denial, names, quantities
 
 STOP_WORDS = frozenset(
     re.findall(
@@ -20,19 +22,6 @@ STOP_WORDS = frozenset(
         you your yours according context document documents passage passages stated states says said
         located situated mentioned answer question following based information provided text yes no not
         d ll re ve don doesn isn won
-        """,
-    )
-)
-_DENIALS = frozenset(
-    ("not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "cannot", "without")
-)
-# In a passage, these can carry what an answer words as a denial, or turn one into an exception.
-_CONDITIONS = frozenset(
-    re.findall(
-        r"\S+",
-        """
-        unless except excluding excluded exclude only prohibited prohibits prohibit forbidden forbid
-        refuse refused waive waived
         """,
     )
 )
@@ -58,13 +47,8 @@ _SAME = {
     "made": "make", "sent": "send", "left": "leave", "met": "meet", "written": "write",
     "metre": "metr", "metres": "metr", "meter": "metr", "meters": "metr",
 }  # fmt: skip
-# Behind these "one" is a number.
-_MEASURES = frozenset(
-    (
-        *("year", "month", "week", "day", "hour", "minut", "tim", "percent"),
-        *("euro", "pound", "dollar", "metr", "kilometr", "mile", "room", "copy"),
-    )
-)
+# Behind these, as behind a unit of measure, "one" is a number.
+_COUNTED = frozenset(("tim", "room", "copy"))
 _SUFFIXES = (
     "ational", "ating", "ated", "ates", "ate",
     "ations", "ation", "ements", "ement", "ments", "ment", "nesses", "ness", "ances",
@@ -72,6 +56,8 @@ _SUFFIXES = (
     "ers", "ors", "ies", "als", "al", "er", "or", "ed", "ly", "es", "s", "y", "e",
 )  # fmt: skip
 _SHORTEST_STEM = 3
+# "cancelled" loses an l, "called" does not.
+_SHORTEST_DOUBLED = 5
 
 _TOKEN = re.compile(r"\d[\d.,:'’]*\d|\d|[^\W\d_]+(?:['’][^\W\d_]+)*|[€£$%]")
 
@@ -81,46 +67,67 @@ _AFTER_DIGITS = frozenset(("st", "nd", "rd", "th"))
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a text: the values it may mean, and the stem of the word after it, if any.
+    """A number of a text: the values it may mean, and its unit or the stem of the word after it, if any.
 
-    "1.250" has two values, since a full stop may mark thousands or decimals.
+    "1.250" has two values, since a full stop may mark thousands or decimals. A unit of measure has
+    one name, however it is spelled.
     """
 
     values: frozenset[float]
     unit: str | None
 
+    @property
+    def measured(self) -> bool:
+        """Whether its unit is one of measure, not just the word behind it."""
+        return self.unit is not None and quantities.is_unit(self.unit)
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The stems, numbers and denials of a stretch of text. `loose` numbers need not be matched."""
+    """What a stretch of text says. `loose` numbers need not be matched.
+
+    `words` are stems of content words, `plain` all words in small letters; `names` are among them.
+    """
 
     words: frozenset[str]
+    plain: frozenset[str]
+    names: frozenset[str]
+    codes: frozenset[str]
     numbers: tuple[Number, ...]
     loose: tuple[Number, ...]
-    denies: bool
-    conditional: bool
+    dates: tuple[quantities.Date, ...]
+    clauses: tuple[denial.Clause, ...]
+
+    @property
+    def denies(self) -> bool:
+        """Whether a "not" or its like stands in it."""
+        return "without" in self.plain or any(clause.denies for clause in self.clauses)
 
 
 def wording(text: str) -> Wording:
     """Reduce `text` to what can be compared."""
+    _, dates = quantities.take_dates(text)
     tokens = _tokens(text)
     words: set[str] = set()
     numbers: list[Number] = []
     loose: list[Number] = []
-    plain: set[str] = set()
     at = 0
     while at < len(tokens):
         word = tokens[at]
-        plain.add(word)
         if word[0].isdigit():
-            numbers.append(Number(_digits(word), _unit(tokens, at + 1)))
+            unit = quantities.currency_before(tokens, at) or _unit(tokens, at + 1)
+            if unit is None and tokens[at + 1 : at + 2] in (["to"], ["and"], ["or"]):
+                # "between 250 and 400 metres"
+                unit = quantities.unit_at(tokens, at + 3) if tokens[at + 2 : at + 3] else None
+            numbers.append(Number(_digits(word), unit))
             at += 1
             continue
         value, used = _spelled(tokens, at)
         if used:
             number = Number(frozenset({float(value)}), _unit(tokens, at + used))
             # "a", "one" and "second" are more often not numbers than numbers.
-            vague = word in ("a", "an", "second") or (word == "one" and number.unit not in _MEASURES)
+            counts = number.measured or number.unit in _COUNTED
+            vague = word in ("a", "an", "second") or (word == "one" and not counts)
             kept = loose if used == 1 and vague else numbers
             kept.append(number)
             at += used
@@ -130,10 +137,13 @@ def wording(text: str) -> Wording:
         at += 1
     return Wording(
         words=frozenset(words),
+        plain=names.every_word(text),
+        names=names.names(text),
+        codes=names.codes(text),
         numbers=tuple(numbers),
         loose=tuple(loose),
-        denies=bool(plain & _DENIALS) or any(word.endswith("n't") for word in plain),
-        conditional=bool(plain & _CONDITIONS) or "without" in plain,
+        dates=dates,
+        clauses=denial.clauses(text, content_words),
     )
 
 
@@ -147,13 +157,15 @@ def stem(word: str) -> str:
     word = word.removesuffix("'s").removesuffix("'")
     if word in _SAME:
         return _SAME[word]
-    if word.endswith("ies") and len(word) > 4:
+    word = quantities.spelled_unit(word) or word
+    if word.endswith(("ies", "ied")) and len(word) > 4:
         word = word[:-3] + "y"
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM and not word.endswith("ss"):
             word = word[: -len(suffix)]
             break
-    if len(word) > _SHORTEST_STEM and word[-1] == word[-2] and word[-1] not in "lsz":
+    doubled = "sz" if len(word) > _SHORTEST_DOUBLED else "lsz"
+    if len(word) > _SHORTEST_STEM and word[-1] == word[-2] and word[-1] not in doubled:
         word = word[:-1]
     if len(word) > _SHORTEST_STEM and word.endswith("e"):
         word = word[:-1]
@@ -161,11 +173,13 @@ def stem(word: str) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    found = (word.lower().replace("’", "'") for word in _TOKEN.findall(text))
+    found = (word.lower().replace("’", "'") for word in _TOKEN.findall(quantities.plain(text)))
     return [word for word in found if word not in _AFTER_DIGITS]
 
 
 def _unit(tokens: list[str], at: int) -> str | None:
+    if unit := quantities.unit_at(tokens, at):
+        return unit
     if at >= len(tokens) or tokens[at][0].isdigit() or tokens[at] in STOP_WORDS:
         return None
     return stem(tokens[at])

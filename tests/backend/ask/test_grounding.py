@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backend.ask.grounding import Evidence, Grounding
+from app.backend.ask.evidence import Evidence
+from app.backend.ask.grounding import Grounding
 from app.backend.ask.marks import Mark
 from app.records import Passage, Source
 
