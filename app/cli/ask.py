@@ -153,7 +153,7 @@ class _Text:
         for citation in message.citations:
             if (citation.start, citation.end) not in self._marked:
                 sentence = message.text[citation.start : citation.end].strip()
-                where = f"[{citation.source}]" if citation.verdict == "supported" else _NOT_FOUND_MARK.strip()
+                where = f"[{citation.source}]" if citation.source is not None else _NOT_FOUND_MARK.strip()
                 self._output.text(f"{where} “{sentence}”", dim=True)
 
     def _print(self, count: int) -> None:

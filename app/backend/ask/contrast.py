@@ -13,7 +13,7 @@ open closed; hot cold; warm cold; wet dry; old new; increase decrease; increased
 rose fell; raised lowered; raised reduced; won lost; bought sold; buyer seller; lender borrower
 tenant landlord; employer employee; adults children; adults juniors; men women; male female; boys girls
 brother sister; niece nephew; father mother; son daughter; husband wife; plaintiff defendant
-import export; paid unpaid; allowed forbidden; permitted prohibited; required optional; free paid
+import export; paid unpaid; required optional
 monday tuesday wednesday thursday friday saturday sunday
 mondays tuesdays wednesdays thursdays fridays saturdays sundays
 daily weekly monthly yearly; black white red green blue yellow
@@ -31,7 +31,9 @@ _UNIT_FAMILIES = tuple(
 )
 _MORE = frozenset(("above", "over", "more", "longer", "exceeding", "exceeds"))
 _LESS = frozenset(("below", "under", "less", "fewer", "shorter"))
-_DENIALS = frozenset(("not", "no", "never", "nobody", "nothing", "cannot", "without", "forbidden", "prohibited"))
+_DENIALS = frozenset(
+    ("not", "no", "never", "nobody", "nothing", "cannot", "without", "forbidden", "prohibited")
+)
 _OTHERS: dict[str, frozenset[str]] = {}
 for _group in re.split(r"[;\n]", _GROUPS):
     for _word in _group.split():

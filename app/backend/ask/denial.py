@@ -21,12 +21,15 @@ _REFUSALS = _listed(
     prohibited prohibits prohibit forbidden forbid forbids refuse refused refuses rejected reject rejects
     declined avoid avoided avoids ban banned bans excluded exclude excludes excluding except unless without
     free ended ends end over closed shut blocked stopped stops stop off waived waive instead rather unable
-    lack lacks lacking missing absent away failed fails only empty still remains
+    lack lacks lacking missing absent away cancelled cancels cancel failed fails only empty still remains
     """
 )
 # With one of these a denial sets a bound ("no later than"), which the other text may set without one.
 _COMPARED = _listed(
-    "than later longer more less before until earlier fewer narrower younger older higher lower most least after"
+    """
+    than later longer more less before until earlier fewer narrower younger older higher lower most least
+    after
+    """
 )
 _BOUNDS = _listed(
     """
@@ -73,16 +76,26 @@ def disagree(said: Iterable[Clause], there: Iterable[Clause]) -> bool:
     said, there = tuple(said), tuple(there)
     if not said or not there:
         return False
-    return any(_unlike(clause, _nearest(clause, there)) for clause in said if clause.denies) or any(
-        _unlike(_nearest(clause, said), clause)
+    opposite = any(
+        _unlike(clause, near) if clause.denies else _forbids(clause, near) or _forbids(near, clause)
+        for clause, near in ((clause, _nearest(clause, there)) for clause in said)
+    )
+    return opposite or any(
+        all(_unlike(other, clause) for other in said if other.words & clause.words or not clause.words)
         for clause in there
         if clause.denies and _spoken_of(clause, said)
     )
 
 
 def _nearest(clause: Clause, others: tuple[Clause, ...]) -> Clause:
-    """The clause that shares most with it; of those that share as much, one that agrees with it."""
-    return max(others, key=lambda other: (len(other.words & clause.words), not _unlike(clause, other)))
+    """The clause that is most like it; of those that are as much, one that agrees with it."""
+
+    def likeness(other: Clause) -> tuple[float, bool]:
+        shared = len(other.words & clause.words)
+        size = len(other.words) * len(clause.words)
+        return (shared * shared / size if size else 0.0), not _unlike(clause, other)
+
+    return max(others, key=likeness)
 
 
 def _spoken_of(clause: Clause, said: tuple[Clause, ...]) -> bool:

@@ -36,8 +36,20 @@ _CONTRADICTED = 0.5
 _STRETCH_GAIN = 0.1
 # Who may and who must is not what a sentence is about; whether is looked at by `denial`.
 _MODAL = frozenset(
-    stem(word)
-    for word in "allowed permitted permission forbidden prohibited possible required must need needed".split()
+    map(
+        stem,
+        (
+            "allowed",
+            "permitted",
+            "permission",
+            "forbidden",
+            "prohibited",
+            "possible",
+            "required",
+            "must",
+            "need",
+        ),
+    )
 )
 # A stem of at least this length also agrees with a longer word that begins with it.
 _PREFIX_STEM = 5
@@ -192,7 +204,9 @@ class Evidence:
 
     def _asked_of(self, stretch: _Stretch) -> bool:
         """Whether the question is about this stretch at all: a word of it stands there or above."""
-        return not self._echo or any(_has(stretch, word) or word in stretch.above.words for word in self._echo)
+        return not self._echo or any(
+            _has(stretch, word) or word in stretch.above.words for word in self._echo
+        )
 
 
 def _order(found: Support) -> tuple[int, float]:

@@ -60,4 +60,3 @@ def stands(name: str, words: Iterable[str]) -> bool:
     """Whether the name is among the words, a plural or possessive "s" aside."""
     known = words if isinstance(words, frozenset) else frozenset(words)
     return name in known or f"{name}s" in known or (len(name) > 3 and name.removesuffix("s") in known)
-

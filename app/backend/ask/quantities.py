@@ -144,14 +144,22 @@ def plain(text: str) -> str:
 
 
 def unit_at(tokens: list[str], at: int) -> str | None:
-    """The unit of measure that stands at `at`, by its one name; None where none does."""
-    if at >= len(tokens):
+    """The unit of measure that stands at `at`, by its one name; None where none does.
+
+    A currency sign in front of the next number is not one: "in 2025, €184,000".
+    """
+    if at >= len(tokens) or opens_amount(tokens, at):
         return None
     if at + 1 < len(tokens):
         pair = _PAIRED_UNITS.get((tokens[at], _UNITS.get(tokens[at + 1], "")))
         if pair:
             return pair
     return _UNITS.get(tokens[at])
+
+
+def opens_amount(tokens: list[str], at: int) -> bool:
+    """Whether a currency stands at `at`, and its amount behind it."""
+    return tokens[at] in _CURRENCIES and at + 1 < len(tokens) and tokens[at + 1][0].isdigit()
 
 
 def currency_before(tokens: list[str], at: int) -> str | None:

@@ -37,15 +37,20 @@ _TENS = {
 }  # fmt: skip
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _ORDINALS = {
-    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10,
 }  # fmt: skip
 _SAME = {
     "€": "euro", "eur": "euro", "euros": "euro", "£": "pound", "gbp": "pound", "$": "dollar",
-    "usd": "dollar", "%": "percent", "paid": "pay", "paying": "pay", "began": "begin",
-    "begun": "begin", "kept": "keep", "held": "hold", "gave": "give", "given": "give",
-    "made": "make", "sent": "send", "left": "leave", "met": "meet", "written": "write",
+    "usd": "dollar", "%": "percent",
     "metre": "metr", "metres": "metr", "meter": "metr", "meters": "metr",
+    "paid": "pay", "paying": "pay", "began": "begin", "begun": "begin", "kept": "keep", "held": "hold",
+    "gave": "giv", "given": "giv", "made": "mak", "sent": "send", "left": "leav", "met": "meet",
+    "written": "writ", "wrote": "writ", "took": "tak", "taken": "tak", "sold": "sell", "bought": "buy",
+    "built": "build", "found": "find", "came": "com", "told": "tell", "lent": "lend", "led": "lead",
+    "brought": "bring", "rose": "ris", "risen": "ris", "fell": "fall", "fallen": "fall", "grew": "grow",
+    "grown": "grow", "won": "win", "lost": "los", "ran": "run", "became": "becom", "chose": "choos",
+    "chosen": "choos", "stood": "stand", "struck": "strik", "went": "go", "gone": "go", "got": "get",
 }  # fmt: skip
 # Behind these, as behind a unit of measure, "one" is a number.
 _COUNTED = frozenset(("tim", "room", "copy"))
@@ -125,9 +130,9 @@ def wording(text: str) -> Wording:
         value, used = _spelled(tokens, at)
         if used:
             number = Number(frozenset({float(value)}), _unit(tokens, at + used))
-            # "a", "one" and "second" are more often not numbers than numbers.
+            # "a", "one", "first" and "second" are more often not numbers than numbers.
             counts = number.measured or number.unit in _COUNTED
-            vague = word in ("a", "an", "second") or (word == "one" and not counts)
+            vague = word in ("a", "an", "first", "second") or (word == "one" and not counts)
             kept = loose if used == 1 and vague else numbers
             kept.append(number)
             at += used
@@ -181,6 +186,8 @@ def _unit(tokens: list[str], at: int) -> str | None:
     if unit := quantities.unit_at(tokens, at):
         return unit
     if at >= len(tokens) or tokens[at][0].isdigit() or tokens[at] in STOP_WORDS:
+        return None
+    if quantities.opens_amount(tokens, at):
         return None
     return stem(tokens[at])
 
