@@ -106,6 +106,13 @@ ALL: Mapping[str, Setting] = MappingProxyType(
             ),
             Setting("keep_read", True, "Keep what was read for a conversation, so that it goes on at once."),
             Setting("answer_tokens", 400, "The longest answer.", "tokens", low=16, high=8_192),
+            Setting(
+                "answer_style",
+                "write",
+                "quote: sentences of your documents, word for word; write: the model's own; auto: a very"
+                " small model quotes.",
+                choices=("auto", "quote", "write"),
+            ),
             Setting("temperature", 0.0, "0: always the likeliest word.", low=0.0, high=2.0),
             Setting("listen", False, "Let other tools on this computer use the API."),
             Setting(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.backend.accounts import Accounts
-from app.backend.ask.brief import Preparation
+from app.backend.ask.brief import Preparation, Style
 from app.backend.ask.completion import CompletionService
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
@@ -88,6 +88,7 @@ def build(
     version: str,
     answer_tokens: int = 400,
     temperature: float = 0.0,
+    answer_style: Style = "write",
 ) -> Backend:
     """Build the backend from the open parts below it; who passes them closes them afterwards.
 
@@ -97,12 +98,13 @@ def build(
         profile: the profile's folder, shown in /health.
         answer_tokens: the longest answer where a question does not say otherwise.
         temperature: of the sampling, likewise.
+        answer_style: whether answers are quotes or written.
     """
     documents = Documents(database)
     conversations = Conversations(database)
     queue = QueueService(Jobs(database))
     retriever = Retriever(Search(database), embeddings, models)
-    preparation = Preparation(retriever)
+    preparation = Preparation(retriever, answer_style)
     accounts = Accounts(Users(database), sessions)
     indexer = Indexer(documents, Journal(database), embeddings, models.embedder, feed)
     return Backend(

@@ -7,10 +7,12 @@ import contextlib
 import logging
 import threading
 from pathlib import Path
+from typing import cast
 
 import app
 from app import paths
 from app.backend import services
+from app.backend.ask.brief import Style
 from app.backend.feed import Feed
 from app.backend.services import Backend
 from app.cache.embeddings import EmbeddingCache
@@ -75,6 +77,7 @@ class Composition:
             version=app.__version__,
             answer_tokens=self._settings.number("answer_tokens"),
             temperature=self._settings.fraction("temperature"),
+            answer_style=cast(Style, self._settings.text("answer_style")),
         )
 
     def close(self) -> None:

@@ -32,5 +32,18 @@ def nothing_found(documents: Sequence[Document], chosen: Collection[str] | None 
     return text
 
 
+def not_named(absent: Sequence[str], *, limited: bool = False) -> str:
+    """The answer when passages were found, but none of them holds what the question names.
+
+    Args:
+        absent: what is missing, as the question has it.
+        limited: only chosen documents were searched.
+    """
+    where = "the chosen documents" if limited else "your documents"
+    quoted = [f"“{text}”" for text in absent]
+    listed = quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return f"Nothing was found about {listed} in {where}. The nearest passages are listed as sources."
+
+
 def _being_read(count: int) -> str:
     return "one is still being read" if count == 1 else f"{count:,} are still being read"

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
-from app.backend.ask.absence import nothing_found
+from app.backend.ask.absence import not_named, nothing_found
 from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.prompt import Turn
+from app.backend.ask.quoting import Quoting
 from app.backend.ask.writing import Writing
 from app.database.documents import Documents
 from app.database.messages import Messages
@@ -53,7 +54,7 @@ class Answer:
         self.asked = asked
         self.events: asyncio.Queue[AskEvent] = asyncio.Queue()
         self.id: str | None = None
-        self.writing: Writing | None = None
+        self.writing: Writing | Quoting | None = None
         self.usage: Usage | None = None
         self.timings: Timings | None = None
         self.saved = 0
@@ -126,10 +127,15 @@ class Answering:
         answer.events.put_nowait(
             Retrieved(asked.conversation, asked.question, message.id, brief.sources, brief.found)
         )
-        if brief.generation is None:
+        writing: Writing | Quoting
+        if brief.generation is not None:
+            generation = replace(brief.generation, asker=asked.asker, deadline=asked.deadline)
+            writing = Writing(brief, generation)
+        elif brief.quotes:
+            writing = Quoting(asked.engine, asked.question.text, brief.quotes, sure=brief.sure)
+        else:
             return await self._absent(answer, message.id, brief)
-        generation = replace(brief.generation, asker=asked.asker, deadline=asked.deadline)
-        writing = answer.writing = Writing(brief, generation)
+        answer.writing = writing
         if answer.stopped:
             writing.stop()
         try:
@@ -147,10 +153,13 @@ class Answering:
         return Finished(await self._finish(answer, message.id, "stopped" if writing.stopped else "complete"))
 
     async def _absent(self, answer: Answer, answer_id: str, brief: Brief) -> Finished:
-        """Nothing was found: say so, and why, without asking the model."""
+        """Nothing was found, or nothing of what was named: say so, and why, without asking the model."""
         asked = answer.asked
-        documents = await asyncio.to_thread(self._documents.list, asked.user_id)
-        text = nothing_found(documents, asked.document_ids)
+        if brief.absent:
+            text = not_named(brief.absent, limited=asked.document_ids is not None)
+        else:
+            documents = await asyncio.to_thread(self._documents.list, asked.user_id)
+            text = nothing_found(documents, asked.document_ids)
         answer.events.put_nowait(Delta(text))
         answer.timings = _timings(asked, brief, None)
         return Finished(
@@ -213,7 +222,7 @@ class Answering:
         return Failed(problem, answer.asked.trace_id, message)
 
 
-def _timings(asked: Asked, brief: Brief, writing: Writing | None) -> Timings:
+def _timings(asked: Asked, brief: Brief, writing: Writing | Quoting | None) -> Timings:
     first = writing.first_shown if writing else None
     return Timings(
         embed_ms=brief.embed_ms,

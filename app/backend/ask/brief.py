@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from app.backend.ask import budget, extracts, prompt
+from app.backend.ask import anchors, budget, extracts, prompt
 from app.backend.ask.evidence import Evidence
 from app.backend.ask.prompt import Turn
+from app.backend.ask.quoting import Quote
 from app.backend.ask.retrieval import Candidate, Retrieval, Retriever, leans_on
 from app.errors import ModelError
 from app.records import Source
@@ -21,16 +23,12 @@ _TINY_CANDIDATES = 5
 _TINY_ANSWER = 160
 _LEAST_ANSWER = 40
 _TINY_VECTORS = 24
+# Sentences an answer in quotes is chosen from.
+_QUOTED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A sentence of a source, word for word: passage.text[start:end], `text` without line ends."""
-
-    source: int
-    start: int
-    end: int
-    text: str
+Style = Literal["auto", "quote", "write"]
+"""How it is answered: in sentences of the passages, or in the model's own; `auto`: a tiny model quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,9 @@ class Brief:
 
     A `guarded` answer shows only sentences that the passages carry word for word in substance, and
     the `quote` where there is none; it is for models too small to be trusted with a sentence.
-    Without a `generation` nothing was found, and there is nothing to generate from.
+    Without a `generation` nothing was found, and there is nothing to generate from; or passages
+    were, but none of them holds what the question names: that is `absent`; or the answer is made of
+    `quotes`, best first, of which it is `sure` or not that they answer.
     """
 
     engine: Engine
@@ -52,12 +52,16 @@ class Brief:
     embed_ms: float
     search_ms: float
     prompt_ms: float
+    absent: tuple[str, ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    sure: bool = False
 
 
 class Preparation:
     """Finds, chooses and renders; learns from each answer how fast this machine reads."""
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(self, retriever: Retriever, style: Style = "write") -> None:
+        self._style = style
         self._pace = budget.Pace()
         self._retriever = retriever
 
@@ -103,10 +107,14 @@ class Preparation:
             user_id, question, k=SOURCES, document_ids=document_ids, earlier=earlier
         )
         begun = time.perf_counter()
-        if not found.candidates:
-            return Brief(
-                engine, (), 0, Evidence((), question), None, False, None, found.embed_ms, found.search_ms, 0.0
-            )
+        passages = [candidate.passage for candidate in found.candidates]
+        absent = tuple(anchor.text for anchor in anchors.missing(question, passages))
+        if absent or not passages:
+            return _unwritten(engine, question, found, absent=absent)
+        if self._style == "quote" or (self._style == "auto" and is_tiny(engine)):
+            chosen = await self._sentences(question, earlier, found)
+            if chosen:
+                return _quoted(engine, question, found, chosen, begun)
         if is_tiny(engine):
             chosen = await self._sentences(question, earlier, found)
             made = await asyncio.to_thread(_tiny, engine, question, found, chosen)
@@ -134,7 +142,9 @@ class Preparation:
     async def _sentences(
         self, question: str, earlier: str | None, found: Retrieval
     ) -> list[extracts.Extract]:
-        candidates = found.candidates[:_TINY_CANDIDATES]
+        holding = anchors.naming(question, [candidate.passage for candidate in found.candidates])
+        naming = [candidate for candidate, holds in zip(found.candidates, holding, strict=True) if holds]
+        candidates = naming[:_TINY_CANDIDATES]
         every = await asyncio.to_thread(extracts.sentences, candidates)
         similarities = [0.0] * len(every)
         # Each vector takes about ten milliseconds: only sentences with a chance get one.
@@ -146,12 +156,59 @@ class Preparation:
                 similarities = extracts.cosines(found.vector, vectors)
             except ModelError:
                 pass  # ranked by words alone; find() has already said so in the log
-        return extracts.ranked(question, candidates, every, similarities, earlier=earlier)
+        ranked = extracts.ranked(question, candidates, every, similarities, earlier=earlier)
+        # Where only some passages name what is asked for, the places of all of them count.
+        places = [found.candidates.index(candidate) for candidate in candidates]
+        return [replace(extract, candidate=places[extract.candidate]) for extract in ranked]
 
 
 def is_tiny(engine: Engine) -> bool:
     """Whether the model can take in only a few sentences."""
     return engine.parameters < budget.TINY_BELOW
+
+
+def _unwritten(engine: Engine, question: str, found: Retrieval, *, absent: tuple[str, ...] = ()) -> Brief:
+    """A brief that nothing is generated from; its sources are in the order they were found in."""
+    sources = tuple(
+        _source(number, candidate, read=False) for number, candidate in enumerate(found.candidates, start=1)
+    )
+    return Brief(
+        engine=engine,
+        sources=sources,
+        found=found.found,
+        evidence=Evidence((), question),
+        generation=None,
+        guarded=False,
+        quote=None,
+        embed_ms=found.embed_ms,
+        search_ms=found.search_ms,
+        prompt_ms=0.0,
+        absent=absent,
+    )
+
+
+def _quoted(
+    engine: Engine, question: str, found: Retrieval, chosen: Sequence[extracts.Extract], begun: float
+) -> Brief:
+    """The sentences to be quoted; the passages they stand in come first among the sources."""
+    brief = _unwritten(engine, question, found)
+    chosen = chosen[:_QUOTED]
+    order = list(dict.fromkeys(extract.candidate for extract in chosen))
+    order += [number for number in range(len(found.candidates)) if number not in order]
+    reading = {extract.candidate for extract in chosen}
+    return replace(
+        brief,
+        sources=tuple(
+            _source(number, found.candidates[place], read=place in reading)
+            for number, place in enumerate(order, start=1)
+        ),
+        quotes=tuple(
+            Quote(order.index(extract.candidate) + 1, extract.start, extract.end, extract.text, extract.score)
+            for extract in chosen
+        ),
+        sure=extracts.answers(question, chosen[0], found.candidates[chosen[0].candidate]),
+        prompt_ms=(time.perf_counter() - begun) * 1000,
+    )
 
 
 def _messages(

@@ -13,9 +13,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.backend.ask.absence import nothing_found
+from app.backend.ask.absence import not_named, nothing_found
 from app.backend.ask.brief import Preparation
 from app.backend.ask.prompt import Turn
+from app.backend.ask.quoting import Quoting
 from app.backend.ask.writing import Writing
 from app.database.documents import Documents
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
@@ -180,15 +181,23 @@ class CompletionService:
             sampling=self._sampling(request),
             answer_tokens=self._tokens(request),
         )
-        if brief.generation is None:
-            documents = await asyncio.to_thread(self._documents.list, user_id)
-            yield Delta(nothing_found(documents, limited))
+        if brief.generation is None and not brief.quotes:
+            if brief.absent:
+                yield Delta(not_named(brief.absent, limited=limited is not None))
+            else:
+                documents = await asyncio.to_thread(self._documents.list, user_id)
+                yield Delta(nothing_found(documents, limited))
             yield Completed("stop", Usage(0, 0))
             return
-        generation = replace(
-            brief.generation, stop=request.stop, asker=Asker(request.client), deadline=request.deadline
-        )
-        writing = Writing(brief, generation)
+        writing: Writing | Quoting
+        if brief.generation is None:
+            writing = Quoting(engine, question, brief.quotes, sure=brief.sure)
+        else:
+            asker = Asker(request.client)
+            writing = Writing(
+                brief,
+                replace(brief.generation, stop=request.stop, asker=asker, deadline=request.deadline),
+            )
         marked = Marked()
         async with aclosing(writing.events()) as events:
             async for event in events:

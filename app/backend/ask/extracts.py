@@ -27,6 +27,14 @@ _HEADING_SHARE = 0.5
 # A word of the question before counts less than one of the question.
 _EARLIER_SHARE = 0.4
 _SHORTEST = 3
+_PREFIX_STEM = 5
+# Parts of a question's words that a sentence, with what it stands under, has to hold to answer it:
+# below the first it does not, from the second on it does, between them the score decides. From
+# tests/evaluation/answers.
+_LEAST_COVERED = 0.55
+_WELL_COVERED = 0.75
+_SCORED_WELL = 1.3
+_LEAST_SCORE = 0.9
 
 _SIZE = re.compile(
     r"\bhow (?:big|large|small|wide|tall|high)\b|\b(?:what|which) (?:size|area)\b", re.IGNORECASE
@@ -57,6 +65,15 @@ _DATE = re.compile(
 )
 _NAME = re.compile(r"\b[A-ZÄÖÜ][\w'’.-]+(?: (?:von|van|de|der|di|da))? [A-ZÄÖÜ][\w'’-]+")
 _PROPER = re.compile(r"(?<=[\w,;] )[A-ZÄÖÜ][\w'’-]{2,}")
+
+
+# What a question asks for, not about.
+_ASKING = frozenset(
+    content_words(
+        "much many long far often large big high deep wide thick heavy old kind name day days date time hour"
+        " hours temperature place amount number get gets happen done mean take takes need needed"
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,19 @@ def ranked(
     return sorted(scored, key=lambda extract: -extract.score)
 
 
+def answers(question: str, extract: Extract, candidate: Candidate) -> bool:
+    """Whether the extract of this candidate most likely answers the question, rather than is near to it."""
+    asked = frozenset(content_words(question)) - _ASKING
+    if not asked:
+        return True
+    passage = candidate.passage
+    held = frozenset(content_words(f"{extract.text} {passage.heading or ''} {passage.document_name}"))
+    covered = sum(_stands(word, held) for word in asked) / len(asked)
+    if covered < _LEAST_COVERED or extract.score < _LEAST_SCORE:
+        return False
+    return covered >= _WELL_COVERED or extract.score >= _SCORED_WELL
+
+
 def cosines(vector: Vector, vectors: Sequence[Vector]) -> list[float]:
     """Cosine of each of `vectors` with `vector`; all have unit length."""
     if not vectors:
@@ -135,6 +165,15 @@ def fits(question: str, sentence: str) -> bool:
     """Whether the sentence holds the kind of thing the question asks for."""
     kind = _kind(question)
     return kind is not None and kind(sentence)
+
+
+def _stands(word: str, held: frozenset[str]) -> bool:
+    """Whether the stem is there, or one that it begins or that begins it."""
+    if word in held:
+        return True
+    return len(word) >= _PREFIX_STEM and any(
+        other.startswith(word) or (len(other) >= _PREFIX_STEM and word.startswith(other)) for other in held
+    )
 
 
 def _kind(question: str) -> Callable[[str], bool] | None:

@@ -43,7 +43,12 @@ def names(text: str) -> frozenset[str]:
 
 def codes(text: str) -> frozenset[str]:
     """The codes of a text, in small letters and without hyphens."""
-    return frozenset(match.group().lower().replace("-", "") for match in _CODE.finditer(text))
+    return frozenset(code for _, code in spelled_codes(text))
+
+
+def spelled_codes(text: str) -> list[tuple[str, str]]:
+    """Each code as it stands there, and as `codes` has it."""
+    return [(match.group(), match.group().lower().replace("-", "")) for match in _CODE.finditer(text)]
 
 
 def every_word(text: str) -> frozenset[str]:

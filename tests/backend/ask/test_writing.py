@@ -3,8 +3,9 @@ from contextlib import aclosing
 
 import pytest
 
-from app.backend.ask.brief import Brief, Quote
+from app.backend.ask.brief import Brief
 from app.backend.ask.evidence import Evidence
+from app.backend.ask.quoting import Quote
 from app.backend.ask.writing import Writing
 from app.errors import DecodeError
 from app.events import Checked, Delta
