@@ -21,8 +21,8 @@ TRUE: tuple[Kind, ...] = ("verbatim", "paraphrase", "merged")
 _IN_PROMPT = 4
 # Of these the capital letter goes when they come to stand inside a sentence.
 _BEGINNINGS = (
-    "The", "A", "It", "Its", "On", "In", "At", "For", "From", "By", "After", "Before", "During", "You", "Each",
-    "Every", "There", "They", "No", "Using", "With", "If",
+    "The", "A", "It", "Its", "On", "In", "At", "For", "From", "By", "After", "Before", "During", "You",
+    "Each", "Every", "There", "They", "No", "Using", "With", "If",
 )  # fmt: skip
 _LICENCE = Path(__file__).parents[3] / "resources" / "notices" / "LGPL-3.0.txt"
 
