@@ -12,7 +12,7 @@ def test_the_prompt_begins_the_same_whatever_is_asked(source):
 def test_only_passages_that_are_read_are_in_the_prompt_and_carry_their_number(source):
     read, left_out = source("The rent is due.", 2, page=7), source("The flat is big.", 3, read=False)
     asked = prompt.full("What is due?", [read, left_out])[-1].content
-    assert "[2] Lease.pdf, page 7\nThe rent is due." in asked
+    assert "[2] Lease.pdf, page 7\n> The rent is due." in asked
     assert "The flat is big." not in asked
     assert asked.endswith("Question: What is due?")
 

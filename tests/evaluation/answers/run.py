@@ -102,9 +102,8 @@ def main() -> None:
     print(f"unanswerable, refused or marked   {_share(one.refused for one in cannot)}")
     print(f"invented words                    {sum(len(one.invented(known)) for one in results)}")
     times = sorted(one.first_s for one in results)
-    print(
-        f"first words after                 {statistics.median(times):.2f} s median, {times[-1]:.2f} s longest"
-    )
+    first = f"{statistics.median(times):.2f} s median, {times[-1]:.2f} s longest"
+    print(f"first words after                 {first}")
 
 
 def _plain(text: str) -> str:
