@@ -101,7 +101,8 @@ def anchors(question: str) -> tuple[Anchor, ...]:
         if not _labels(plain, following.lower()):
             continue
         found.append(Anchor(f"{label} {number}", label=plain, number=number))
-    found += _names(rest)
+    # Of "Zürich 1953" the name is not named a second time.
+    found += [name for name in _names(rest) if all(name.text not in anchor.text for anchor in found)]
     return tuple(dict.fromkeys(found))
 
 

@@ -108,7 +108,7 @@ class Preparation:
         )
         begun = time.perf_counter()
         passages = [candidate.passage for candidate in found.candidates]
-        absent = tuple(anchor.text for anchor in anchors.missing(question, passages))
+        absent = tuple(anchor.text for anchor in anchors.missing(question, passages) if passages)
         if absent or not passages:
             return _unwritten(engine, question, found, absent=absent)
         if self._style == "quote" or (self._style == "auto" and is_tiny(engine)):
