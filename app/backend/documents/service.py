@@ -74,7 +74,7 @@ class DocumentService:
                 found = await asyncio.to_thread(lambda folder: list(files.walk(folder)), path)
                 if not found:
                     raise UnsupportedTypeError(
-                        "There is no file in this folder that Carrel takes from folders (documents, mail, scans)."
+                        "There is no file in this folder that Carrel reads (documents, mail, scans)."
                     )
             except AppError as error:
                 additions.append(Addition(_shown(path.name or str(path)), problem=error.problem))

@@ -112,7 +112,8 @@ class DropPlace(QWidget):
         self.button = Button(theme, "Choose files…")
         text = Words(theme, "Drop files or folders anywhere in this window", "title")
         text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        kinds = Words(theme, "PDF, Office, web pages, mail, scans and more. They stay on this computer.", "caption", "ink3")
+        read = "PDF, Office, web pages, mail, scans and more. They stay on this computer."
+        kinds = Words(theme, read, "caption", "ink3")
         kinds.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(Space.WIDE, Space.WIDE + 28 + Space.MEDIUM, Space.WIDE, Space.WIDE)
