@@ -103,6 +103,15 @@ class Search:
         found = vectors.current().nearest(query, k, user_id, wanted)
         return [Hit(passage, score) for passage, score in found]
 
+    def vectors(self, ids: Sequence[int], *, embedder: str | None = None) -> dict[int, NDArray[np.float32]]:
+        """The unit vectors of these passages, shape (dimension,), where that model made one.
+
+        Args:
+            embedder: as for `nearest`.
+        """
+        vectors = self._of(embedder)
+        return vectors.current().rows(ids) if vectors is not None and ids else {}
+
     def passages(self, ids: Sequence[int]) -> tuple[Passage, ...]:
         """The passages with these ids, in this order; those deleted meanwhile are left out."""
         query = """

@@ -8,7 +8,7 @@ snapshot, so only what is committed is ever seen, and nobody has to tell it anyt
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +67,17 @@ class Snapshot:
         # Equal scores in the order of the passages, so that a search gives the same twice.
         order = np.lexsort((ids, -scores))
         return [(int(ids[place]), float(scores[place])) for place in order]
+
+    def rows(self, ids: Sequence[int]) -> dict[int, Vector]:
+        """The rows of these passages; those that are not here are left out."""
+        wanted = np.asarray(ids, np.int64)
+        # Rows are in the order of the ids, since passages are read in it.
+        places = np.searchsorted(self.ids, wanted)
+        return {
+            int(number): self.matrix[place]
+            for number, place in zip(wanted, places, strict=True)
+            if place < len(self.ids) and self.ids[place] == number
+        }
 
 
 class Vectors:

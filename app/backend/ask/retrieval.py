@@ -1,7 +1,6 @@
-"""Finds the passages for a question: by words and by meaning at the same time, fused by rank.
+"""Finds the passages for a question: by words and by meaning at the same time, ordered by `ranking`.
 
-Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009) with the k = 60 of the paper: a passage
-scores 1 / (60 + rank) in each ranking it stands in. Baselines are in tests/evaluation.
+How good that is, is measured by tests/evaluation.
 """
 
 import asyncio
@@ -14,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backend.ask.ranking import Ranking, combined, with_feedback
 from app.backend.ask.wording import content_words
 from app.cache.embeddings import EmbeddingCache
-from app.database.search import Hit, Search
+from app.database.search import Search
 from app.errors import ModelError
 from app.records import Passage
 from app.serving.embedder import Embedder
@@ -24,9 +24,10 @@ from app.serving.models import Models
 
 Vector = NDArray[np.float32]
 
-FUSION_K = 60
-# How deep each ranking goes before they are fused.
-_DEPTH = 50
+# How deep each search goes.
+_DEPTH = 200
+# A reranking model reads each passage with the question: only so many, as it takes its time.
+_RERANKED = 20
 # Below this cosine a passage has nothing to do with the question (all-MiniLM-L6-v2: unrelated
 # texts stay under 0.15, see tests/backend/ask/test_retrieval.py).
 _LEAST_COSINE = 0.2
@@ -47,7 +48,7 @@ _LEANING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage found. `score`: fused rank score; `similarity`: cosine with the question, 0 if unknown."""
+    """A passage found. `score`: 0 to 1, within one question; `similarity`: cosine with it, 0 if unknown."""
 
     passage: Passage
     score: float
@@ -68,7 +69,10 @@ class Retrieval:
 class Retriever:
     """Searches the passages of one profile."""
 
-    def __init__(self, search: Search, cache: EmbeddingCache, models: Models) -> None:
+    def __init__(
+        self, search: Search, cache: EmbeddingCache, models: Models, ranking: Ranking | None = None
+    ) -> None:
+        self._ranking = ranking or Ranking()
         self._search = search
         self._cache = cache
         self._models = models
@@ -100,7 +104,7 @@ class Retriever:
                 for query in queries
             )
         )
-        near: list[list[Hit]] = []
+        near: list[dict[int, float]] = []
         try:
             vectors, sha256 = await self._embed_queries(queries)
             embedded = time.perf_counter()
@@ -108,24 +112,64 @@ class Retriever:
                 hits = await asyncio.to_thread(
                     self._search.nearest, user_id, vector, _DEPTH, document_ids, embedder=sha256
                 )
-                near.append([hit for hit in hits if hit.score >= _LEAST_COSINE])
-            worded = await by_words
+                near.append({hit.passage_id: hit.score for hit in hits if hit.score >= _LEAST_COSINE})
+            worded = [{hit.passage_id: hit.score for hit in hits} for hits in await by_words]
         finally:
             by_words.cancel()
-        fused = fuse([[hit.passage_id for hit in ranking] for ranking in (*worded, *near)])
-        scores = dict(fused)
-        cosines = {hit.passage_id: hit.score for ranking in reversed(near) for hit in ranking}
-        passages = await asyncio.to_thread(self._search.passages, [number for number, _ in fused[: 3 * k]])
-        candidates = [
-            Candidate(passage, scores[passage.id], cosines.get(passage.id, 0.0)) for passage in passages
-        ]
+        first = _mean_scores(
+            [
+                combined(words, meaning, self._ranking)
+                for words, meaning in zip(worded, near or [{}] * len(worded), strict=True)
+            ]
+        )
+        pool = first[: max(k, self._ranking.pool)]
+        direction = _mean(vectors)
+        ordered = await asyncio.to_thread(self._second_round, " ".join(queries), direction, pool, sha256)
+        ordered = await self._reranked(question, ordered)
+        cosines = {number: cosine for scores in reversed(near) for number, cosine in scores.items()}
+        candidates = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
         return Retrieval(
             candidates=tuple(without_repeats(candidates)[:k]),
-            found=len(fused),
+            found=len(first),
             embed_ms=(embedded - begun) * 1000,
             search_ms=(time.perf_counter() - embedded) * 1000,
-            vector=_mean(vectors),
+            vector=direction,
         )
+
+    async def _reranked(
+        self, question: str, ordered: list[tuple[Passage, float]]
+    ) -> list[tuple[Passage, float]]:
+        """The first of them as the reranking model orders them, where there is one; scores stay in order."""
+        reranker = await self._models.reranker()
+        first = ordered[:_RERANKED]
+        if reranker is None or not first:
+            return ordered
+        texts = [f"{passage.heading or ''}\n{passage.text}".strip() for passage, _ in first]
+        try:
+            scores = await reranker.score(question, texts)
+        except ModelError as error:
+            self._log.warning("the order stays as it was found", extra={"code": error.code})
+            return ordered
+        places = np.argsort(-scores, kind="stable")
+        again = [(first[place][0], score) for place, (_, score) in zip(places, first, strict=True)]
+        return [*again, *ordered[_RERANKED:]]
+
+    def _second_round(
+        self, query: str, vector: Vector | None, pool: Sequence[tuple[int, float]], sha256: str | None
+    ) -> list[tuple[Passage, float]]:
+        scores = dict(pool)
+        passages = self._search.passages([number for number, _ in pool])
+        known = self._search.vectors([passage.id for passage in passages], embedder=sha256)
+        final = with_feedback(
+            query,
+            vector,
+            texts=[f"{passage.heading or ''} {passage.text}" for passage in passages],
+            first=[scores[passage.id] for passage in passages],
+            vectors=[known.get(passage.id) for passage in passages],
+            ranking=self._ranking,
+        )
+        pairs = zip(passages, final, strict=True)
+        return sorted(pairs, key=lambda pair: (-pair[1], pair[0].id))
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Unit vectors of texts a person waits for, cached ones first.
@@ -164,15 +208,6 @@ class Retriever:
         return [next(fresh) if vector is None else vector for vector in known]
 
 
-def fuse(rankings: Sequence[Sequence[int]], k: int = FUSION_K) -> list[tuple[int, float]]:
-    """Reciprocal rank fusion: (id, score), best first; ties keep the order of the first ranking."""
-    scores: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, number in enumerate(dict.fromkeys(ranking), start=1):
-            scores[number] = scores.get(number, 0.0) + 1.0 / (k + rank)
-    return sorted(scores.items(), key=lambda item: -item[1])
-
-
 def without_repeats(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Only the first of passages that say the same: equal texts, or overlapping spans of a page."""
     kept: list[Candidate] = []
@@ -195,6 +230,15 @@ def leans_on(question: str, earlier: Sequence[str]) -> str | None:
         return None
     leans = len(set(content_words(question))) < _FEW_WORDS or _LEANING.search(question) is not None
     return earlier[-1] if leans else None
+
+
+def _mean_scores(rankings: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
+    """One ranking of several, a passage that one of them lacks scoring 0 there; best first."""
+    total: dict[int, float] = {}
+    for ranking in rankings:
+        for number, score in ranking:
+            total[number] = total.get(number, 0.0) + score / len(rankings)
+    return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _mean(vectors: Sequence[Vector]) -> Vector | None:

@@ -76,10 +76,18 @@ def models(bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 class Lent:
     """The real models, with another engine or without an embedder."""
 
-    def __init__(self, models: Models, engine: object | None = None, *, embedding: bool = True) -> None:
+    def __init__(
+        self,
+        models: Models,
+        engine: object | None = None,
+        *,
+        embedding: bool = True,
+        reranker: object | None = None,
+    ) -> None:
         self._models = models
         self._engine = engine
         self._embedding = embedding
+        self._reranker = reranker
 
     async def chat(self):
         if isinstance(self._engine, Exception):
@@ -90,6 +98,9 @@ class Lent:
         if not self._embedding:
             raise ModelError("There is no embedding model.")
         return await self._models.embedder()
+
+    async def reranker(self):
+        return self._reranker
 
     def describe(self):
         return self._models.describe()

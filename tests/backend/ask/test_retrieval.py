@@ -1,10 +1,9 @@
 import asyncio
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.backend.ask.retrieval import Candidate, fuse, leans_on, without_repeats
+from app.backend.ask.retrieval import Candidate, leans_on, without_repeats
 from app.errors import ModelError
 from app.records import Passage
 
@@ -17,29 +16,6 @@ def passage(
 
 def ids(candidates) -> list[int]:
     return [candidate.passage.id for candidate in candidates]
-
-
-def test_a_passage_in_both_rankings_comes_before_the_first_of_one():
-    assert next(number for number, _ in fuse([[1, 2, 3], [4, 2, 5]])) == 2
-
-
-def test_scores_are_those_of_reciprocal_rank_fusion():
-    assert dict(fuse([[7, 8], [8]])) == pytest.approx({7: 1 / 61, 8: 1 / 62 + 1 / 61})
-
-
-def test_nothing_fused_is_nothing():
-    assert fuse([]) == fuse([[], []]) == []
-
-
-rankings = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=20), max_size=4)
-
-
-@given(rankings)
-def test_every_passage_is_fused_once_and_scores_never_rise(lists):
-    fused = fuse(lists)
-    assert sorted(number for number, _ in fused) == sorted({number for one in lists for number in one})
-    scores = [score for _, score in fused]
-    assert scores == sorted(scores, reverse=True)
 
 
 def test_of_equal_texts_only_the_first_is_a_source():
@@ -175,5 +151,46 @@ def test_what_leans_on_the_question_before_is_found(open_desk):
             assert found.candidates[0].passage.page == 2
             found = await retriever.find(desk.user, "And a dog?", k=4, earlier="How much is the rent?")
             assert found.candidates[0].passage.page == 3
+
+    asyncio.run(main())
+
+
+class LongestFirst:
+    """Stands in for a reranking model whose judgement a test can foresee."""
+
+    async def score(self, question, passages):
+        return np.array([len(passage) for passage in passages], np.float32)
+
+
+class Failing:
+    async def score(self, question, passages):
+        raise ModelError("The reranking model was closed.")
+
+
+@pytest.mark.model
+def test_a_reranking_model_orders_what_was_found(open_desk, lend):
+    async def main():
+        async with open_desk(lend(reranker=LongestFirst())) as desk:
+            await desk.shelve()
+            found = await desk.backend.ask._retriever.find(desk.user, "rent deposit notice cat", k=4)
+            lengths = [
+                len(f"{one.passage.heading or ''}\n{one.passage.text}".strip()) for one in found.candidates
+            ]
+            assert len(lengths) > 1
+            assert lengths == sorted(lengths, reverse=True)
+            scores = [one.score for one in found.candidates]
+            assert scores == sorted(scores, reverse=True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_where_the_reranking_model_fails_the_order_stays(open_desk, lend):
+    async def main():
+        async with open_desk(lend(reranker=Failing())) as desk, open_desk() as plain:
+            await desk.shelve()
+            found = await desk.backend.ask._retriever.find(desk.user, "kitten", k=4)
+            same = await plain.backend.ask._retriever.find(desk.user, "kitten", k=4)
+            assert ids(found.candidates) == ids(same.candidates) != []
 
     asyncio.run(main())
