@@ -261,6 +261,7 @@ class _Writing:
                 self._underlined = False
                 self._cursor.insertText(_OBJECT, tag_format())
             else:
+                self._underlined = False
                 # Glued to the word before it: a chip never stands alone on a line.
                 self._cursor.insertText(_GLUE, style)
                 self._cursor.insertText(

@@ -40,7 +40,7 @@ _BLOCK_MARKS = re.compile(r"(?:(?:[-*+]|\d{1,9}[.)]|#{1,6}|>)[ \t]+)+")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """At offset `at` of the answer: the begin or end of an unsupported sentence, or a chip."""
+    """At offset `at` of the answer: where dots begin and the tag closes them, or a chip, which does, too."""
 
     at: int
     kind: str  # "begin", "close", "chip"
@@ -63,6 +63,8 @@ def marks_of(citations: Sequence[Citation], text: str) -> list[Mark]:
         if citation.verdict == "unsupported":
             marks += [Mark(start, "begin"), Mark(end, "close")]
         elif citation.source is not None:
+            if citation.verdict == "partly":  # dots under it, too: its chip ends them
+                marks.append(Mark(start, "begin"))
             marks.append(Mark(end, "chip", citation.source, index))
     return sorted(marks, key=lambda mark: mark.at)
 

@@ -1,9 +1,12 @@
+import dataclasses
+
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QFocusEvent, QImage, QMouseEvent, QTextCursor
 from PySide6.QtWidgets import QApplication
 
 from app.ui.chat.answer import AnswerView
+from app.ui.chat.marks import UNDERLINED
 from app.ui.chat.stops import link_stops
 
 TEXT = "Notice is three months. Nobody knows why."
@@ -126,6 +129,19 @@ def test_unsupported_words_have_dots_under_them(view, theme, fakes):
         for y in range(picture.height())
     )
     assert reddish > 60
+
+
+def test_words_that_a_source_supports_only_partly_have_dots_and_its_chip(view, fakes):
+    first, second = fakes.cited(TEXT, ("Notice is three months.", 1), ("Nobody knows why.", None))
+    view.show_answer(TEXT, (dataclasses.replace(first, verdict="partly"), second))
+
+    def dotted(words):
+        return view.document().find(words).charFormat().property(int(UNDERLINED))
+
+    assert dotted("Notice is three months.")
+    assert view.document().toPlainText().count("\ufffc") == 2  # the chip of one, the tag of the other
+    view.show_answer(TEXT, (first, second))
+    assert not dotted("Notice is three months.")
 
 
 def test_right_to_left_words_begin_at_the_right(view):
