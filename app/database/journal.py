@@ -75,6 +75,8 @@ class Journal:
             document = db.execute("SELECT serial FROM documents WHERE id = ?", [document_id]).fetchone()
             if document is None:
                 return
+            # It got further: it is not what ended the program before (see jobs.py).
+            db.execute("UPDATE jobs SET attempts = 1 WHERE document = ? AND attempts > 1", [document[0]])
             db.execute(
                 "INSERT OR IGNORE INTO embedders (sha256, dimension) VALUES (?, ?)",
                 [embedder, rows.shape[1]],

@@ -1,6 +1,10 @@
 import threading
 
+import numpy as np
+
 from app.database.jobs import Jobs
+from app.database.journal import Journal
+from app.records import Problem
 
 
 def test_jobs_are_claimed_oldest_first_and_each_once(database, shelf):
@@ -43,7 +47,6 @@ def test_a_released_job_is_claimable_and_its_attempt_does_not_count(database, sh
 
 def test_the_jobs_of_a_dead_process_are_claimable_after_recovery(database, documents, shelf, user):
     document = shelf.add()
-    shelf.add()
     jobs = Jobs(database)
     jobs.claim()
     documents.progress(document.id, status="reading", pages=9, pages_read=4)
@@ -56,25 +59,57 @@ def test_the_jobs_of_a_dead_process_are_claimable_after_recovery(database, docum
     assert (job.document_id, job.attempts) == (document.id, 2)
 
 
-def test_a_document_that_ended_the_program_three_times_is_failed(database, documents, shelf, user):
-    document, other = shelf.add(), shelf.add()
+def test_a_document_at_work_when_the_program_ended_goes_last_and_alone(database, shelf):
+    suspect, other = shelf.add(), shelf.add()
     jobs = Jobs(database)
-    for _ in range(3):
+    assert jobs.claim().document_id == suspect.id
+    jobs.recover()
+
+    job = jobs.claim()
+    assert job.document_id == other.id
+    assert jobs.claim() is None  # not beside another
+
+    jobs.release(job)
+    late = jobs.claim()
+    assert late.document_id == other.id
+    shelf.documents.fail(other.id, Problem("unreadable", "Broken."))
+    assert jobs.claim().document_id == suspect.id
+    shelf.add()
+    assert jobs.claim() is None  # and no other beside it
+
+
+def test_a_document_that_ended_the_program_four_times_is_failed(database, documents, shelf, user):
+    document = shelf.add()
+    jobs = Jobs(database)
+    for _ in range(4):
         assert jobs.claim().document_id == document.id
+        assert documents.get(user, document.id).status != "failed"
         jobs.recover()
+    other = shelf.add()
 
     failed = documents.get(user, document.id)
 
     assert failed.status == "failed"
     assert failed.error.code == "parser_limit"
-    assert failed.error.message == "This file could not be read: it stopped the reader 3 times."
+    assert failed.error.message == "This file could not be read: it stopped the reader 4 times."
     assert jobs.claim().document_id == other.id
+
+
+def test_a_document_that_gets_further_each_time_is_not_to_blame(database, documents, shelf, user):
+    document = shelf.add()
+    jobs, journal = Jobs(database), Journal(database)
+    for batch in range(6):
+        assert jobs.claim().document_id == document.id
+        journal.note(document.id, "e" * 64, [bytes([batch]) * 32], np.ones((1, 4), np.float32))
+        jobs.recover()
+
+    assert documents.get(user, document.id).status == "queued"
 
 
 def test_a_retry_of_a_failed_document_starts_counting_anew(database, documents, shelf):
     document = shelf.add()
     jobs = Jobs(database)
-    for _ in range(3):
+    for _ in range(4):
         jobs.claim()
         jobs.recover()
 

@@ -2,9 +2,9 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 
 _INGEST = Path(__file__).with_name("ingest_to_kill.py")
 _ROOT = Path(__file__).parents[2]
-_KILLS_OF_ONE_INGEST = 2  # a file that was at work at three deaths is taken for their cause
 
 
 def _folder(place: Path, files: int) -> Path:
@@ -72,40 +71,37 @@ def _check(profile: Profile, acknowledged: set[str]) -> None:
         database.close()
 
 
-def _ingest_and_kill(tmp_path: Path, *, ingests: int, files: int) -> int:
-    """Returns how many of the kills met the ingest at work."""
+def _ingest_and_kill(tmp_path: Path, *, kills: int, files: int, most_seconds: float) -> int:
+    """Kill ingests until so many kills met one at work; returns how many ingests that took."""
     folder = _folder(tmp_path / "contracts", files)
     chance = random.Random(20261125)
-    begun = time.monotonic()
-    _, whole = _run(Profile(tmp_path / "undisturbed"), folder, None)
-    undisturbed = time.monotonic() - begun
-    assert whole
-    met = 0
-    for number in range(ingests):
-        profile = Profile(tmp_path / f"profile-{number}")
+    met = ingests = 0
+    while met < kills:
+        profile = Profile(tmp_path / f"profile-{ingests}")
         acknowledged: set[str] = set()
-        for _ in range(_KILLS_OF_ONE_INGEST):
-            said, ended = _run(profile, folder, chance.uniform(0, undisturbed * 0.6))
+        ended = False
+        while not ended:
+            seconds = chance.uniform(0, most_seconds) if met < kills else None
+            said, ended = _run(profile, folder, seconds)
             met += not ended
             acknowledged.update(said)
             _check(profile, acknowledged)
-        said, ended = _run(profile, folder, None)
-        assert ended
-        _check(profile, acknowledged.union(said))
         database = Database(profile.database)
         database.open()
         there = Documents(database).list(Users(database).local())
         database.close()
         assert len(there) == files
         assert {document.status for document in there} == {"ready"}
-    return met
+        shutil.rmtree(profile.root)
+        ingests += 1
+    return ingests
 
 
 def test_killed_at_random_instants_every_file_is_finished_once_and_whole(tmp_path):
-    assert _ingest_and_kill(tmp_path, ingests=2, files=12) >= 2
+    assert _ingest_and_kill(tmp_path, kills=5, files=12, most_seconds=2.0) >= 1
 
 
 @pytest.mark.long
 @pytest.mark.timeout(5_400)
-def test_killed_300_times_every_file_is_finished_once_and_whole(tmp_path):
-    assert _ingest_and_kill(tmp_path, ingests=150, files=40) >= 150
+def test_killed_300_times_every_file_of_500_is_finished_once_and_whole(tmp_path):
+    assert _ingest_and_kill(tmp_path, kills=300, files=500, most_seconds=8.0) >= 1

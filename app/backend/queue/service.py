@@ -58,6 +58,7 @@ class QueueService:
             raise
         finally:
             del self._at_hand[job.document_id]
+            self.wake()  # another may have waited for this one to be out of the way
         return True
 
     async def release(self, job: Job) -> None:

@@ -83,20 +83,37 @@ def test_work_that_was_left_is_taken_up_at_the_next_start(open_library, texts):
     asyncio.run(main())
 
 
-def test_a_file_that_ended_the_program_three_times_is_failed_and_the_rest_are_read(open_library, texts):
+def test_a_file_that_ends_the_program_each_time_is_failed_and_the_rest_are_read(open_library, texts):
     async def main() -> None:
+        one, other = texts(2)
         async with open_library(working=False) as library:
-            bad, good = await library.service.add_paths(library.user, texts(2))
-        for _ in range(3):
+            (bad,) = await library.service.add_paths(library.user, [one])
+        for _ in range(4):
             async with open_library(working=False) as library:
                 library.jobs.recover()
                 assert library.jobs.claim().document_id == bad.document.id
 
         async with open_library() as library:
+            (good,) = await library.service.add_paths(library.user, [other])
             found = await library.settled(bad.document.id, good.document.id)
 
             assert [document.status for document in found] == ["failed", "ready"]
             assert found[0].error.code == "parser_limit"
+
+    asyncio.run(main())
+
+
+def test_files_at_work_when_the_program_ended_are_all_read_each_alone(open_library, texts):
+    async def main() -> None:
+        async with open_library(working=False) as library:
+            added = await library.service.add_paths(library.user, texts(4))
+            library.jobs.claim()
+            library.jobs.claim()
+
+        async with open_library() as library:
+            found = await library.settled(*(addition.document.id for addition in added))
+
+            assert {document.status for document in found} == {"ready"}
 
     asyncio.run(main())
 
