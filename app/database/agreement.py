@@ -32,6 +32,14 @@ _QUERIES = {
         SELECT count(*) FROM vectors v JOIN embedders e ON e.id = v.embedder
         WHERE length(v.vector) <> 2 * e.dimension
     """,
+    "documents whose codes are not one for each vector": """
+        SELECT count(*) FROM documents d WHERE (
+            SELECT count(*) FROM vectors v WHERE v.document = d.serial
+        ) <> (
+            SELECT coalesce(sum(c.count), 0) FROM codes c
+            WHERE c.document = d.serial AND c.first = (SELECT min(id) FROM passages WHERE document = d.serial)
+        )
+    """,
     "passages without full text": """
         SELECT count(*) FROM passages WHERE id NOT IN (SELECT id FROM passages_fts_docsize)
     """,

@@ -35,7 +35,7 @@ _MAGIC = b"SQLite format 3\x00"
 _IDLE_READERS = 4
 _BUSY_SECONDS = 5.0
 # The check at start may take this long; what it did not reach by then, `check` does.
-_QUICK_CHECK_SECONDS = 1.0
+_QUICK_CHECK_SECONDS = 0.3
 _STEPS_BETWEEN_LOOKS = 20_000
 _CLOSE_SECONDS = 10.0
 _LOG_LIMIT = 64 * 2**20

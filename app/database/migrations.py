@@ -4,8 +4,11 @@ A step that was released is never edited: databases of users hold what it made. 
 transaction together with the note that it ran and the new `user_version`.
 """
 
+import numpy as np
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
+
+from app.database.codes import codes_of
 
 # "Crrl": tells our file from another program's.
 APPLICATION = 0x4372726C
@@ -244,9 +247,39 @@ def _journal(db: sqlite_utils.Database) -> None:
     _finish(db, 3)
 
 
+def _codes(db: sqlite_utils.Database) -> None:
+    """One row a document: its vectors as one bit a number, in the order of its passages.
+
+    They go with the document's first passage. A document's passages have ids without a gap.
+    """
+    db.execute(
+        """
+        CREATE TABLE codes (
+            first INTEGER PRIMARY KEY REFERENCES passages(id) ON DELETE CASCADE,
+            document INTEGER NOT NULL,
+            embedder INTEGER NOT NULL REFERENCES embedders(id),
+            count INTEGER NOT NULL,
+            codes BLOB NOT NULL
+        ) STRICT
+        """
+    )
+    documents = db.execute("SELECT DISTINCT document, embedder FROM vectors").fetchall()
+    for document, embedder in documents:
+        rows = db.execute(
+            "SELECT passage, vector FROM vectors WHERE document = ? ORDER BY passage", [document]
+        ).fetchall()
+        vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f2").reshape(len(rows), -1)
+        db.execute(
+            "INSERT INTO codes VALUES (?, ?, ?, ?, ?)",
+            [rows[0][0], document, embedder, len(rows), codes_of(vectors).tobytes()],
+        )
+    _finish(db, 4)
+
+
 STEPS = (
     ("0001_core", _core),
     ("0002_reading", _reading),
     ("0003_journal", _journal),
+    ("0004_codes", _codes),
 )
 LATEST = len(STEPS)

@@ -10,6 +10,7 @@ import numpy as np
 import sqlite_utils
 from numpy.typing import NDArray
 
+from app.database.codes import codes_of
 from app.database.text import storable
 
 # How a vector lies in its row: float16, little-endian. Half the size of float32; a cosine of two
@@ -93,6 +94,11 @@ def fill(
             for place, (row, source) in enumerate(zip(vectors, made_from, strict=True))
         ],
     )
+    if len(vectors):
+        db.execute(
+            "INSERT INTO codes (first, document, embedder, count, codes) VALUES (?, ?, ?, ?, ?)",
+            [first, document, model, len(vectors), codes_of(vectors).tobytes()],
+        )
 
 
 def clear(db: sqlite_utils.Database, document: int) -> None:

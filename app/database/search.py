@@ -20,11 +20,14 @@ _ALL = f"""
     SELECT rowid, {_SCORE} AS score FROM passages_fts WHERE passages_fts MATCH ?
     ORDER BY score, rowid LIMIT ?
 """  # noqa: S608 - only the constant above is put in
+# Whose a match is, is looked up among ids alone: its row holds the text, and would have to be read.
 _OWNED = f"""
-    SELECT f.rowid, {_SCORE} AS score
-    FROM passages_fts f JOIN passages p ON p.id = f.rowid JOIN documents d ON d.serial = p.document
-    WHERE passages_fts MATCH ?1 AND d.user_id = ?2
-    AND (?3 IS NULL OR d.id IN (SELECT value FROM json_each(?3)))
+    WITH searched AS MATERIALIZED (
+        SELECT p.id FROM documents d JOIN passages p ON p.document = d.serial
+        WHERE d.user_id = ?2 AND (?3 IS NULL OR d.id IN (SELECT value FROM json_each(?3)))
+    )
+    SELECT f.rowid, {_SCORE} AS score FROM passages_fts f
+    WHERE passages_fts MATCH ?1 AND +f.rowid IN searched
     ORDER BY score, f.rowid LIMIT ?4
 """  # noqa: S608 - only the constant above is put in
 
@@ -78,7 +81,9 @@ class Search:
         *,
         embedder: str | None = None,
     ) -> list[Hit]:
-        """The `k` passages whose vectors have the highest cosine with `vector`, best first. Exact.
+        """The `k` passages whose vectors have the highest cosine with `vector`, best first.
+
+        In a large library the nearest are found as a rule, not always (`vectors.py`).
 
         Args:
             vector: shape (dimension,), finite; it is scaled to unit length.
@@ -100,7 +105,7 @@ class Search:
         if query.shape != (vectors.dimension,):
             raise ValueError(f"a vector of shape {query.shape}; the rows have {vectors.dimension}")
         wanted = None if document_ids is None else frozenset(document_ids)
-        found = vectors.current().nearest(query, k, user_id, wanted)
+        found = vectors.nearest(query, k, user_id, wanted)
         return [Hit(passage, score) for passage, score in found]
 
     def vectors(self, ids: Sequence[int], *, embedder: str | None = None) -> dict[int, NDArray[np.float32]]:
@@ -110,7 +115,7 @@ class Search:
             embedder: as for `nearest`.
         """
         vectors = self._of(embedder)
-        return vectors.current().rows(ids) if vectors is not None and ids else {}
+        return vectors.rows(ids) if vectors is not None and ids else {}
 
     def passages(self, ids: Sequence[int]) -> tuple[Passage, ...]:
         """The passages with these ids, in this order; those deleted meanwhile are left out."""

@@ -43,6 +43,22 @@ def test_a_library_of_the_first_version_is_brought_up_to_date_with_its_rows(tmp_
     today.close()
 
 
+def test_a_library_without_codes_gets_those_of_its_vectors(database, shelf, search, user):
+    shelf.ready("Rent.\n\nDeposit.", "Pets.")
+    shelf.ready("Keys.")
+    before = database.read(lambda db: list(db["codes"].rows))
+
+    def older(db):
+        db.execute("DROP TABLE codes")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name >= '0004_codes'")
+
+    database.write(older)
+    database.write(migrations.apply)
+
+    assert [row["count"] for row in before] == [3, 1]
+    assert database.read(lambda db: list(db["codes"].rows)) == before
+
+
 def test_a_step_that_fails_leaves_the_database_at_the_step_before(tmp_path, monkeypatch):
     def broken(db):
         db.execute("CREATE TABLE half (x)")

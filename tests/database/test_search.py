@@ -167,3 +167,21 @@ def test_searching_while_documents_come_and_go_always_gives_one_committed_state(
     expected = {hit.passage_id for hit in Search(search._database).nearest(user, meaning("A."), 1_000)}
     assert {hit.passage_id for hit in search.nearest(user, meaning("A."), 1_000)} == expected
     assert len(expected) == 3 * (len(kept) + 1)
+
+
+def test_in_a_large_library_the_nearest_are_found_too(database, documents, shelf, user):
+    # Around 200 directions, as the passages of real documents lie around their subjects.
+    random = np.random.default_rng(7)
+    subjects = random.normal(size=(200, 128))
+    vectors = subjects[random.integers(0, 200, 12_000)] + 0.8 * random.normal(size=(12_000, 128))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    for begin in range(0, 12_000, 1_500):
+        shelf.ready(_pages(1_500), vectors=vectors[begin : begin + 1_500])
+    documents.delete(user, shelf.ready(_pages(500), vectors=vectors[:500]).id)
+    search, found = Search(database), 0
+
+    for query in vectors[::400] + 0.05 * random.normal(size=(30, 128)).astype(np.float32):
+        best = set(np.argsort(-(vectors @ query))[:10])
+        found += len(best & {hit.passage_id - 1 for hit in search.nearest(user, query, 10)})
+
+    assert found >= 0.98 * 300
