@@ -7,7 +7,7 @@ fields as JSON. One question ends in exactly one Finished or Failed.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.records import Citation, Conversation, Document, Message, Model, Problem, Source
+from app.records import Citation, Conversation, Document, Message, Model, Problem, Rating, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,16 @@ class ConversationRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRated:
+    """The user rated an answer, or took the rating back (None)."""
+
+    event: ClassVar[str] = "answer_rated"
+    conversation_id: str
+    message_id: str
+    rating: Rating | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChanged:
     """A model was loaded, unloaded, or failed to load."""
 
@@ -117,6 +127,7 @@ FeedEvent = (
     | DocumentRemoved
     | ConversationChanged
     | ConversationRemoved
+    | AnswerRated
     | ModelChanged
     | Notice
     | WindowRequested
@@ -132,6 +143,7 @@ FEED_EVENTS: dict[str, type[FeedEvent]] = {
         DocumentRemoved,
         ConversationChanged,
         ConversationRemoved,
+        AnswerRated,
         ModelChanged,
         Notice,
         WindowRequested,

@@ -13,6 +13,10 @@ Role = Literal["user", "assistant"]
 MessageState = Literal["running", "complete", "stopped", "failed", "interrupted"]
 Verdict = Literal["supported", "partly", "unsupported"]
 ModelKind = Literal["chat", "embedding", "reranking"]
+Thumb = Literal["up", "down"]
+RatingReason = Literal["incorrect", "not_asked", "incomplete", "wrong_source", "hard_to_read"]
+AnswerStyle = Literal["quote", "write", "fixed"]
+"""An answer is sentences of the passages, the model's own, or fixed words where nothing was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,16 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Rating:
+    """What the user thinks of an answer; `reasons` and `comment` only where they said why."""
+
+    thumb: Thumb
+    reasons: tuple[RatingReason, ...] = ()
+    comment: str = ""
+    rated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation. An answer's `parent_id` is its question."""
 
@@ -158,6 +172,36 @@ class Message:
     usage: Usage | None = None
     timings: Timings | None = None
     trace_id: str | None = None
+    rating: Rating | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    """One turn of a prompt, before a model's own template put it into text."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A message and all that stood behind it.
+
+    Of an answer: `prompt` as turns and as the text (`rendered_prompt`) that `model_sha256` read, what
+    it wrote before marks were taken out (`raw_response`), and how tokens were chosen (`sampling`). An
+    answer in quotes has no prompt: its model only judged sentences. Of a question: `document_ids`
+    are the documents it was limited to, as far as they are still there. None: not known, or none.
+    """
+
+    message: Message
+    style: AnswerStyle | None = None
+    prompt: tuple[PromptMessage, ...] | None = None
+    rendered_prompt: str | None = None
+    raw_response: str | None = None
+    model_sha256: str | None = None
+    sampling: dict[str, object] | None = None
+    document_ids: tuple[str, ...] = ()
+    finished_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

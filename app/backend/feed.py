@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 from app.events import (
+    AnswerRated,
     ConversationChanged,
     ConversationRemoved,
     DocumentChanged,
@@ -156,6 +157,8 @@ def _subject(event: FeedEvent) -> Hashable:
             return ("conversation", event.conversation.id)
         case ConversationRemoved():
             return ("conversation", event.conversation_id)
+        case AnswerRated():
+            return ("rating", event.message_id)
         case ModelChanged():
             return ("model", event.model.kind, event.model.path)
         case WindowRequested():

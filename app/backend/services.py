@@ -18,17 +18,20 @@ from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.service import DocumentService
 from app.backend.feed import Feed
+from app.backend.messages import MessageService
 from app.backend.models import ModelService
 from app.backend.queue.service import QueueService
 from app.backend.queue.worker import Worker
 from app.backend.status import StatusService
 from app.cache.embeddings import EmbeddingCache
 from app.cache.sessions import Sessions
+from app.database.audits import Audits
 from app.database.connection import Database
 from app.database.documents import Documents
 from app.database.jobs import Jobs
 from app.database.journal import Journal
 from app.database.messages import Conversations, Messages
+from app.database.ratings import Ratings
 from app.database.search import Search
 from app.database.users import Users
 from app.serving.models import Models
@@ -44,6 +47,7 @@ class Backend:
     completions: CompletionService
     documents: DocumentService
     conversations: ConversationService
+    messages: MessageService
     accounts: Accounts
     models: ModelService
     status: StatusService
@@ -130,6 +134,7 @@ def build(
             documents, feed, uploads=uploads, wake=queue.wake, cancel=queue.cancel, forget=models.forget
         ),
         conversations=ConversationService(conversations, feed, forget=models.forget),
+        messages=MessageService(Audits(database), Ratings(database), feed),
         accounts=accounts,
         models=ModelService(models),
         status=StatusService(

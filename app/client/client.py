@@ -30,14 +30,18 @@ from app.errors import ConnectionLostError
 from app.events import ASK_EVENTS, FEED_EVENTS, AskEvent, Failed, FeedEvent, Finished
 from app.records import (
     Addition,
+    Audit,
     Conversation,
     ConversationDetail,
     Document,
     Health,
+    Message,
     Model,
     Page,
+    RatingReason,
     SearchResult,
     Session,
+    Thumb,
 )
 
 Record = TypeVar("Record")
@@ -199,6 +203,23 @@ class Client:
     async def delete_conversation(self, conversation_id: str) -> None:
         """Remove a conversation and its messages."""
         await self._request("DELETE", f"/conversations/{_part(conversation_id)}")
+
+    # Messages
+
+    async def message(self, message_id: str) -> Audit:
+        """A message and all that stood behind it."""
+        return await self._get(f"/messages/{_part(message_id)}", Audit)
+
+    async def rate(
+        self, message_id: str, thumb: Thumb, reasons: Sequence[RatingReason] = (), comment: str = ""
+    ) -> Message:
+        """Rate an answer, in place of its earlier rating."""
+        body = {"thumb": thumb, "reasons": list(reasons), "comment": comment}
+        return read(await self._send("PUT", f"/messages/{_part(message_id)}/rating", body), Message)
+
+    async def unrate(self, message_id: str) -> Message:
+        """Take the rating of an answer back."""
+        return read(await self._request("DELETE", f"/messages/{_part(message_id)}/rating"), Message)
 
     # The program
 

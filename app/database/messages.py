@@ -18,12 +18,16 @@ from app.database.connection import Database
 from app.database.text import storable
 from app.errors import NotFoundError
 from app.records import (
+    AnswerStyle,
     Citation,
     Conversation,
     ConversationDetail,
     Message,
     MessageState,
     Problem,
+    PromptMessage,
+    Rating,
+    RatingReason,
     Role,
     Source,
     Timings,
@@ -31,6 +35,12 @@ from app.records import (
 )
 
 T = TypeVar("T")
+
+# Every message with its rating, as `message_of` reads it.
+MESSAGES = (
+    "SELECT messages.*, thumb, reasons, comment, rated_at"
+    " FROM messages LEFT JOIN ratings ON ratings.message = messages.serial"
+)
 
 
 class Conversations:
@@ -72,9 +82,9 @@ class Conversations:
 
         def work(db: sqlite_utils.Database) -> ConversationDetail:
             head = _owned(db, user_id, conversation_id)
-            query = "SELECT * FROM messages WHERE conversation_id = ? ORDER BY serial"
+            query = f"{MESSAGES} WHERE conversation_id = ? ORDER BY serial"
             return ConversationDetail(
-                _conversation(head), tuple(_message(row) for row in db.query(query, [conversation_id]))
+                _conversation(head), tuple(message_of(row) for row in db.query(query, [conversation_id]))
             )
 
         return self._database.read(work)
@@ -147,6 +157,8 @@ class Messages:
         parent_id: str,
         sources: Sequence[Source] = (),
         found: int = 0,
+        style: AnswerStyle | None = None,
+        prompt: Sequence[PromptMessage] | None = None,
         rendered_prompt: str | None = None,
         model: str | None = None,
         model_sha256: str | None = None,
@@ -167,6 +179,10 @@ class Messages:
                 "text": "",
                 "sources": _json([_storable_source(source) for source in sources]),
                 "found": found,
+                "style": style,
+                "prompt": None
+                if prompt is None
+                else _json([replace(turn, content=storable(turn.content)) for turn in prompt]),
                 "rendered_prompt": storable(rendered_prompt),
                 "model": storable(model),
                 "model_sha256": model_sha256,
@@ -247,7 +263,7 @@ class Messages:
             row = _by_id(db, message_id)
             if row["user_id"] != user_id:
                 raise NotFoundError("There is no such message (any more).")
-            return _message(row)
+            return message_of(row)
 
         return self._database.read(work)
 
@@ -311,23 +327,22 @@ def _owned(db: sqlite_utils.Database, user_id: str, conversation_id: str) -> dic
 
 
 def _by_id(db: sqlite_utils.Database, message_id: str) -> dict[str, Any]:
-    row: dict[str, Any] | None = next(
-        iter(db.query("SELECT * FROM messages WHERE id = ?", [message_id])), None
-    )
+    row: dict[str, Any] | None = next(iter(db.query(f"{MESSAGES} WHERE id = ?", [message_id])), None)
     if row is None:
         raise NotFoundError("There is no such message (any more).")
     return row
 
 
 def _by_serial(db: sqlite_utils.Database, serial: int) -> Message:
-    return _message(next(iter(db.query("SELECT * FROM messages WHERE serial = ?", [serial]))))
+    return message_of(next(iter(db.query(f"{MESSAGES} WHERE serial = ?", [serial]))))
 
 
 def _conversation(row: Mapping[str, Any]) -> Conversation:
     return Conversation(row["id"], row["title"], row["created_at"], row["updated_at"])
 
 
-def _message(row: Mapping[str, Any]) -> Message:
+def message_of(row: Mapping[str, Any]) -> Message:
+    """The message of a row of `MESSAGES`."""
     role: Role = row["role"]
     return Message(
         id=row["id"],
@@ -345,6 +360,16 @@ def _message(row: Mapping[str, Any]) -> Message:
         usage=_read(row["usage"], Usage | None, None),
         timings=_read(row["timings"], Timings | None, None),
         trace_id=row["trace_id"],
+        rating=rating_of(row),
+    )
+
+
+def rating_of(row: Mapping[str, Any]) -> Rating | None:
+    """The rating of a row of `MESSAGES`, if there is one."""
+    if row["thumb"] is None:
+        return None
+    return Rating(
+        row["thumb"], _read(row["reasons"], tuple[RatingReason, ...], ()), row["comment"], row["rated_at"]
     )
 
 

@@ -276,10 +276,33 @@ def _codes(db: sqlite_utils.Database) -> None:
     _finish(db, 4)
 
 
+def _ratings(db: sqlite_utils.Database) -> None:
+    """What the user thinks of an answer, and what was missing of how it came about.
+
+    `prompt` is JSON: the turns before a model's template put them into the text `rendered_prompt`.
+    """
+    for statement in (
+        "ALTER TABLE messages ADD COLUMN style TEXT CHECK (style IN ('quote', 'write', 'fixed'))",
+        "ALTER TABLE messages ADD COLUMN prompt TEXT",
+        """
+        CREATE TABLE ratings (
+            message INTEGER PRIMARY KEY REFERENCES messages(serial) ON DELETE CASCADE,
+            thumb TEXT NOT NULL CHECK (thumb IN ('up', 'down')),
+            reasons TEXT NOT NULL DEFAULT '[]',
+            comment TEXT NOT NULL DEFAULT '',
+            rated_at REAL NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)
+    _finish(db, 5)
+
+
 STEPS = (
     ("0001_core", _core),
     ("0002_reading", _reading),
     ("0003_journal", _journal),
     ("0004_codes", _codes),
+    ("0005_ratings", _ratings),
 )
 LATEST = len(STEPS)

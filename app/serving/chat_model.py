@@ -56,7 +56,7 @@ class ChatModel:
             tokens += self.native.tokenize(utf8(segment.text), control=not segment.literal)
         if self.native.adds_bos and tokens[:1] != [self.native.bos]:
             tokens.insert(0, self.native.bos)
-        return Prompt("".join(segment.text for segment in segments), tuple(tokens))
+        return Prompt("".join(segment.text for segment in segments), tuple(tokens), tuple(messages))
 
     def count(self, text: str) -> int:
         """Tokens of plain text."""

@@ -71,10 +71,11 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered chat: `text` for people and records, `tokens` for the model."""
+    """A rendered chat: `text` for people and records, `tokens` for the model, `messages` it was made of."""
 
     text: str
     tokens: tuple[int, ...]
+    messages: tuple[ChatMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from app.client.client import Client
 from app.errors import AppError
 from app.events import (
+    AnswerRated,
     AskEvent,
     ConversationChanged,
     ConversationRemoved,
@@ -105,6 +106,7 @@ class Bridge(QObject):
     document_removed = Signal(str)
     conversation_changed = Signal(object)
     conversation_removed = Signal(str)
+    answer_rated = Signal(object)
     model_changed = Signal(object)
     notice = Signal(object)
     window_requested = Signal()
@@ -277,6 +279,8 @@ class Bridge(QObject):
             self.conversation_changed.emit(event.conversation)
         elif isinstance(event, ConversationRemoved):
             self.conversation_removed.emit(event.conversation_id)
+        elif isinstance(event, AnswerRated):
+            self.answer_rated.emit(event)
         elif isinstance(event, ModelChanged):
             self.model_changed.emit(event.model)
         elif isinstance(event, Notice):

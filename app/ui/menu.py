@@ -23,8 +23,12 @@ class Menu(QMenu):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        # Without compositing what is outside the corners would be black: it is cut off.
-        path = QPainterPath()
-        radius = Radius.CARD - 1.0
-        path.addRoundedRect(QRectF(self.rect()), radius, radius)
-        self.setMask(QRegion(path.toFillPolygon().toPolygon()))
+        cut_corners(self)
+
+
+def cut_corners(popup: QWidget) -> None:
+    """Cut off what is outside the rounded corners: without compositing it would be black."""
+    path = QPainterPath()
+    radius = Radius.CARD - 1.0
+    path.addRoundedRect(QRectF(popup.rect()), radius, radius)
+    popup.setMask(QRegion(path.toFillPolygon().toPolygon()))

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError, NotFoundError, ReportedError
 from app.events import (
+    AnswerRated,
     AskEvent,
     Checked,
     Delta,
@@ -37,6 +38,7 @@ from app.events import (
 )
 from app.records import (
     Addition,
+    Audit,
     Box,
     Citation,
     Conversation,
@@ -48,8 +50,11 @@ from app.records import (
     Page,
     Passage,
     Problem,
+    Rating,
+    RatingReason,
     SearchResult,
     Source,
+    Thumb,
     Timings,
     Usage,
 )
@@ -320,6 +325,34 @@ class FakeClient:
     async def delete_conversation(self, conversation_id: str) -> None:
         self._reach()
         self.held_conversations.pop(conversation_id, None)
+
+    async def message(self, message_id: str) -> Audit:
+        self._reach()
+        return Audit(self._answer(message_id)[1])
+
+    async def rate(
+        self, message_id: str, thumb: Thumb, reasons: Sequence[RatingReason] = (), comment: str = ""
+    ) -> Message:
+        return self._rated(message_id, Rating(thumb, tuple(reasons), comment, NOW))
+
+    async def unrate(self, message_id: str) -> Message:
+        return self._rated(message_id, None)
+
+    def _rated(self, message_id: str, rating: Rating | None) -> Message:
+        self._reach()
+        detail, message = self._answer(message_id)
+        rated = dataclasses.replace(message, rating=rating)
+        messages = tuple(rated if one is message else one for one in detail.messages)
+        self.held_conversations[detail.conversation.id] = dataclasses.replace(detail, messages=messages)
+        self.publish(AnswerRated(rated.conversation_id, rated.id, rating))
+        return rated
+
+    def _answer(self, message_id: str) -> tuple[ConversationDetail, Message]:
+        for detail in self.held_conversations.values():
+            for message in detail.messages:
+                if message.id == message_id:
+                    return detail, message
+        raise ReportedError(NotFoundError("There is no such message (any more).").problem, 404)
 
     async def feed(self, window: bool = False) -> AsyncIterator[FeedEvent]:
         self._reach()

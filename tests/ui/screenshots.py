@@ -408,6 +408,14 @@ def keyboard(scene: Scene) -> None:
     scene.settle(0.2)
 
 
+def rating(scene: Scene) -> None:
+    """A thumb is down, and the pane asks why."""
+    talk(scene)
+    turn = scene.window.room.talk.turns[-1]
+    turn.rating.down.click()
+    scene.settle()
+
+
 def confirm_removal(scene: Scene) -> None:
     talk(scene)
     scene.window.shelf.remove([next(iter(scene.client.held_documents))])
@@ -420,7 +428,7 @@ def file_dialog(scene: Scene) -> None:
     scene.settle(0.5)
 
 
-ABOVE = {"settings", "model_menu", "scope_menu", "document_menu", "confirm_removal", "file_dialog"}
+ABOVE = {"rating", "settings", "model_menu", "scope_menu", "document_menu", "confirm_removal", "file_dialog"}
 STATES: dict[str, Callable[[Scene], None]] = {
     state.__name__: state
     for state in (
@@ -428,7 +436,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
         dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
         scope_menu,
         document_menu,
-        failed_document, keyboard, confirm_removal, file_dialog,
+        failed_document, keyboard, rating, confirm_removal, file_dialog,
     )
 }  # fmt: skip
 

@@ -20,7 +20,16 @@ from app.database.documents import Documents
 from app.database.messages import Messages
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, Delta, Failed, Finished, Retrieved
-from app.records import Conversation, Message, MessageState, Problem, Timings, Usage
+from app.records import (
+    AnswerStyle,
+    Conversation,
+    Message,
+    MessageState,
+    Problem,
+    PromptMessage,
+    Timings,
+    Usage,
+)
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
 
@@ -170,9 +179,12 @@ class Answering:
 
     def _start(self, asked: Asked, brief: Brief) -> Message:
         generation = brief.generation
-        model = asked.engine.model if generation else None
-        sampling = None
+        # An answer in quotes has no prompt, but a model that may have judged its sentences.
+        model = asked.engine.model if generation or brief.quotes else None
+        style: AnswerStyle = "write" if generation else "quote" if brief.quotes else "fixed"
+        prompt = sampling = None
         if generation is not None:
+            prompt = [PromptMessage(turn.role, turn.content) for turn in generation.prompt.messages]
             sampling = {**asdict(generation.sampling), "max_tokens": generation.max_tokens}
         return self._messages.start_answer(
             asked.user_id,
@@ -180,6 +192,8 @@ class Answering:
             parent_id=asked.question.id,
             sources=brief.sources,
             found=brief.found,
+            style=style,
+            prompt=prompt,
             rendered_prompt=generation.prompt.text if generation else None,
             model=model.name if model else None,
             model_sha256=model.sha256 if model else None,

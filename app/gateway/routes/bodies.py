@@ -1,8 +1,10 @@
 """What requests carry, with bounds. Fields that are not known are refused: they are typing errors."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.records import RatingReason, Thumb
 
 # Longer questions are refused by the model's context window in any case.
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200_000)]
@@ -50,6 +52,14 @@ class Rename(Body):
     """A conversation's new title."""
 
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class Rate(Body):
+    """What the user thinks of an answer, and why."""
+
+    thumb: Thumb
+    reasons: Annotated[list[RatingReason], Field(max_length=len(get_args(RatingReason)))] = []
+    comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)] = ""
 
 
 class ModelFile(Body):

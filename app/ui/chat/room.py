@@ -7,8 +7,8 @@ back into the composer when it was not taken.
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from app.events import Retrieved
-from app.records import Conversation, ConversationDetail, Message, Problem, SearchResult
+from app.events import AnswerRated, Retrieved
+from app.records import Conversation, ConversationDetail, Message, Problem, Rating, SearchResult
 from app.ui.asking import Ask
 from app.ui.bridge import Bridge
 from app.ui.chat.composer import Composer
@@ -65,6 +65,8 @@ class ChatRoom(QWidget):
         self.composer.scope_cleared.connect(lambda: self.set_scope(None, []))
         self.talk.place_opened.connect(self._open_place)
         self.talk.retry_asked.connect(self._retry)
+        self.talk.rated.connect(self._rate)
+        bridge.answer_rated.connect(self._rated)
         self.found.opened.connect(lambda place: self.place_opened.emit(place, self.found.places))
 
     @property
@@ -224,6 +226,28 @@ class ChatRoom(QWidget):
         if self.composer.question.toPlainText().strip() == question:
             self.composer.question.clear()
         self.ask(question)
+
+    def _rate(self, answer_id: str, rating: Rating | None) -> None:
+        client = self._bridge.client
+        if rating is None:
+            work = client.unrate(answer_id)
+        else:
+            work = client.rate(answer_id, rating.thumb, rating.reasons, rating.comment)
+
+        def failed(problem: Problem) -> None:
+            self.trouble.emit(problem)
+            # What is shown is what is stored.
+            self._bridge.request(client.message(answer_id), lambda audit: shown(audit.message), owner=self)
+
+        def shown(message: Message) -> None:
+            self._rated(AnswerRated(message.conversation_id, message.id, message.rating))
+
+        self._bridge.request(work, shown, failed, owner=self)
+
+    def _rated(self, event: AnswerRated) -> None:
+        for turn in self.talk.turns:
+            if turn.answer_id == event.message_id:
+                turn.show_rating(event.rating)
 
     def _open_place(self, place: Place) -> None:
         for turn in self.talk.turns:

@@ -24,12 +24,14 @@ class Talk(QScrollArea):
 
     place_opened: the Place of a chip or card.
     retry_asked: ask this question again.
+    rated: the id of an answer and its Rating, or None.
     """
 
     place_opened = Signal(object)
     retry_asked = Signal(str)
     model_asked = Signal()
     link_pressed = Signal(str)
+    rated = Signal(str, object)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -133,6 +135,7 @@ class Talk(QScrollArea):
         turn.retry_asked.connect(self.retry_asked)
         turn.model_asked.connect(self.model_asked)
         turn.link_pressed.connect(self.link_pressed)
+        turn.rated.connect(self.rated)
         self.turns.insert(at, turn)
         self._list.insertWidget(at + 1, turn)
         turn.show_open(self._place)

@@ -7,11 +7,12 @@ from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.events import Retrieved
-from app.records import Citation, Message, Problem, Source
+from app.records import Citation, Message, Problem, Rating, Source
 from app.ui.chat.answer import AnswerView
 from app.ui.chat.cards import SourceCards
 from app.ui.chat.meta import MetaLine
 from app.ui.chat.question import QuestionHeading
+from app.ui.chat.rating import RatingButtons
 from app.ui.controls import Button, Line
 from app.ui.icons import paint_icon
 from app.ui.paint import rounded
@@ -46,6 +47,7 @@ class Turn(QWidget):
         retry_asked: ask this question again.
         model_asked: choose another model (offered where the model is what failed).
         link_pressed: the address of a link.
+        rated: the id of the answer and its Rating, or None where it was taken back.
         grown: it is higher now. stops_changed: what the Tab key stops at is another.
     """
 
@@ -53,6 +55,7 @@ class Turn(QWidget):
     retry_asked = Signal(str)
     model_asked = Signal()
     link_pressed = Signal(str)
+    rated = Signal(str, object)
     grown = Signal()
     stops_changed = Signal()
 
@@ -75,6 +78,8 @@ class Turn(QWidget):
         self.failure.retry.clicked.connect(lambda: self.retry_asked.emit(self.question))
         self.failure.model.clicked.connect(self.model_asked)
         self.meta = MetaLine(theme)
+        self.rating = RatingButtons(theme)
+        self.rating.rated.connect(lambda rating: self.rated.emit(self.answer_id or "", rating))
         self.copy = Button(theme, kind="tool", icon="copy", name="Copy the answer")
         self.copy.clicked.connect(self._copy)
         self.cards = SourceCards(theme)
@@ -105,6 +110,7 @@ class Turn(QWidget):
         row.setContentsMargins(0, Space.SMALL, 0, Space.SMALL)
         row.setSpacing(Space.SMALL)
         row.addWidget(self.meta, 1)
+        row.addWidget(self.rating)
         row.addWidget(self.copy)
         column.addWidget(self._meta_row)
         column.addWidget(self.cards)
@@ -118,6 +124,8 @@ class Turn(QWidget):
             self.answer,
             self.failure.retry,
             self.failure.model,
+            self.rating.up,
+            self.rating.down,
             self.copy,
             *self.cards.cards,
         ]
@@ -175,6 +183,8 @@ class Turn(QWidget):
         self.ending.setVisible(bool(ending))
         self.meta.show_message(message)
         self.copy.setVisible(bool(message.text))
+        self.rating.show_rating(message.rating)
+        self.rating.setVisible(bool(message.text) and message.state != "running")
         nothing = not message.text and not message.sources
         self._meta_row.setVisible(message.state != "running" and not nothing)
         if message.state == "failed":
@@ -208,6 +218,10 @@ class Turn(QWidget):
         self.answer.show_open(number, citation)
         self.cards.show_open(number)
 
+    def show_rating(self, rating: Rating | None) -> None:
+        """What the user thinks of the answer, as it is stored."""
+        self.rating.show_rating(rating)
+
     def copied_text(self) -> str:
         """The answer with its sources, as it is put on the clipboard."""
         lines = [self.answer.plain_text(), ""]
@@ -223,6 +237,7 @@ class Turn(QWidget):
         self.cards.show_sources(sources, found)
         self.meta.show_passages(sum(source.read for source in sources), max(found, len(sources)))
         self.copy.hide()
+        self.rating.hide()
         self._meta_row.show()
 
     def _name_of(self, number: int) -> str:
