@@ -17,6 +17,7 @@ from app.backend.ask.service import AskService
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.service import DocumentService
+from app.backend.export.service import ExportService
 from app.backend.feed import Feed
 from app.backend.messages import MessageService
 from app.backend.models import ModelService
@@ -48,6 +49,7 @@ class Backend:
     documents: DocumentService
     conversations: ConversationService
     messages: MessageService
+    export: ExportService
     accounts: Accounts
     models: ModelService
     status: StatusService
@@ -135,6 +137,7 @@ def build(
         ),
         conversations=ConversationService(conversations, feed, forget=models.forget),
         messages=MessageService(Audits(database), Ratings(database), feed),
+        export=ExportService(conversations, Audits(database)),
         accounts=accounts,
         models=ModelService(models),
         status=StatusService(

@@ -8,6 +8,7 @@ import click
 
 from app.cli.ask import ask
 from app.cli.documents import add, documents
+from app.cli.export import export
 from app.cli.interruption import STOPPED, Interruption
 from app.cli.models import models
 from app.cli.options import Attempt, Group, run_of
@@ -43,7 +44,7 @@ def window(context: click.Context) -> int:
     return _show(context)
 
 
-for _command in (ask, add, documents, search, serve, token, settings, models, verify):
+for _command in (ask, add, documents, search, export, serve, token, settings, models, verify):
     carrel.add_command(_command)
 
 

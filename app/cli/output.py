@@ -60,6 +60,10 @@ class Output:
             clean = plain(text)
             self._write((click.style(clean, dim=True) if dim else clean) + end)
 
+    def raw(self, text: str) -> None:
+        """Text as it is to be read by programs or kept, with --json as without; no control sequences."""
+        self._write(plain(text))
+
     def table(self, table: "Table") -> None:
         """A table for a person; nothing if --json was given."""
         if not self.as_json:

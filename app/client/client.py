@@ -4,15 +4,12 @@ Every method raises ReportedError for what the gateway refused (with its code an
 ConnectionLostError when the other side cannot be reached or goes away.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 from urllib.parse import quote
 
-import httpx2
-import msgspec
-
+from app.client.connection import Connection
 from app.client.wire import (
     Additions,
     Address,
@@ -21,10 +18,7 @@ from app.client.wire import (
     Models,
     Shown,
     Stopped,
-    events,
-    lost_when_broken,
     read,
-    read_error,
 )
 from app.errors import ConnectionLostError
 from app.events import ASK_EVENTS, FEED_EVENTS, AskEvent, Failed, FeedEvent, Finished
@@ -44,59 +38,9 @@ from app.records import (
     Thumb,
 )
 
-Record = TypeVar("Record")
 
-_JSON = {"content-type": "application/json"}
-
-# A request may wait for a model to load or a large file to be copied; a stream is never silent
-# for longer than the gateway's heartbeat of 15 s.
-_ORDINARY = httpx2.Timeout(300.0, connect=5.0)
-_STREAM = httpx2.Timeout(60.0, connect=5.0)
-
-
-class Client:
-    """One user's way to one Carrel. Used from one asyncio loop.
-
-    `open()` asks for a session where no token was given (a token is needed over HTTP; in process
-    and over the local socket the owner is known). A session that ended is renewed once by itself.
-    """
-
-    def __init__(
-        self,
-        transport: httpx2.AsyncBaseTransport,
-        *,
-        base_url: str = "http://carrel",
-        token: str | None = None,
-    ) -> None:
-        self._given = token is not None
-        self._token = token
-        self._renewing = asyncio.Lock()
-        self._http = httpx2.AsyncClient(
-            transport=transport,
-            base_url=base_url,
-            timeout=_ORDINARY,
-            trust_env=False,
-            headers={"user-agent": "carrel", "accept-encoding": "identity"},
-        )
-
-    @property
-    def token(self) -> str | None:
-        """The bearer token in use."""
-        return self._token
-
-    async def open(self) -> None:
-        """Begin a session, unless a token was given.
-
-        Raises:
-            ConnectionLostError: the other side cannot be reached.
-            ReportedError: it gives no session without a token (forbidden).
-        """
-        if self._token is None:
-            await self._renew(None)
-
-    async def close(self) -> None:
-        """End every stream and connection. The session stays valid (24 h)."""
-        await self._http.aclose()
+class Client(Connection):
+    """Everything that can be asked of a Carrel. Used from one asyncio loop."""
 
     async def health(self) -> Health:
         """The state of the whole program."""
@@ -204,6 +148,40 @@ class Client:
         """Remove a conversation and its messages."""
         await self._request("DELETE", f"/conversations/{_part(conversation_id)}")
 
+    async def export(
+        self,
+        form: str = "jsonl",
+        *,
+        rated: str | None = None,
+        supported_only: bool = False,
+        since: float | None = None,
+        conversation_id: str | None = None,
+        passages: bool = True,
+    ) -> AsyncGenerator[bytes, None]:
+        """Questions and answers as "jsonl" (training examples), "markdown" or "json", in chunks.
+
+        Args:
+            rated: only answers rated "up", "down" or "any".
+            supported_only: only whole answers of which every sentence is supported.
+            since: only answers since then, in seconds since the epoch.
+            passages: training examples with the passages that were read.
+
+        Raises:
+            ConnectionLostError: it broke off before its end; what came is not whole.
+        """
+        given = {
+            "format": form,
+            "rated": rated,
+            "supported_only": supported_only or None,
+            "since": since,
+            "conversation": conversation_id,
+            "passages": None if passages else False,
+        }
+        params = {name: str(value) for name, value in given.items() if value is not None}
+        async with aclosing(self._download("/export", params)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
     # Messages
 
     async def message(self, message_id: str) -> Audit:
@@ -261,80 +239,6 @@ class Client:
     async def listen(self, on: bool, port: int) -> str | None:
         """Switch the listener on 127.0.0.1 on or off; its address, or None when it is off."""
         return read(await self._send("PUT", "/listener", {"on": on, "port": port}), Address).address
-
-    async def _get(self, path: str, kind: type[Record]) -> Record:
-        return read(await self._request("GET", path), kind)
-
-    async def _send(self, method: str, path: str, body: object) -> httpx2.Response:
-        return await self._request(method, path, content=msgspec.json.encode(body), headers=_JSON)
-
-    async def _request(self, method: str, path: str, **content: Any) -> httpx2.Response:
-        """Do one request; with a renewed session once more, where the first had ended."""
-        used = self._token
-        answer = await self._once(method, path, used, content)
-        if answer.status_code == httpx2.codes.UNAUTHORIZED and await self._renew(used):
-            answer = await self._once(method, path, self._token, content)
-        if not answer.is_success:
-            raise read_error(answer)
-        return answer
-
-    async def _once(
-        self, method: str, path: str, token: str | None, content: dict[str, Any]
-    ) -> httpx2.Response:
-        self._check_open()
-        with lost_when_broken():
-            return await self._http.request(method, path, **_with_token(content, token))
-
-    async def _stream(
-        self,
-        method: str,
-        path: str,
-        kinds: Mapping[str, type[Record]],
-        *,
-        body: object = None,
-        on_open: Callable[[], None] | None = None,
-    ) -> AsyncGenerator[Record, None]:
-        content: dict[str, Any] = {"timeout": _STREAM}
-        if body is not None:
-            content |= {"content": msgspec.json.encode(body), "headers": _JSON}
-        used = self._token
-        self._check_open()
-        with lost_when_broken():
-            async with self._http.stream(method, path, **_with_token(content, used)) as answer:
-                if answer.status_code != httpx2.codes.UNAUTHORIZED or self._given:
-                    async with aclosing(events(answer, kinds, on_open)) as found:
-                        async for event in found:
-                            yield event
-                    return
-            await self._renew(used)
-            async with (
-                self._http.stream(method, path, **_with_token(content, self._token)) as answer,
-                aclosing(events(answer, kinds, on_open)) as found,
-            ):
-                async for event in found:
-                    yield event
-
-    def _check_open(self) -> None:
-        if self._http.is_closed:
-            raise ConnectionLostError("This client is closed.")
-
-    async def _renew(self, used: str | None) -> bool:
-        """Begin another session in place of `used`; False where the token was given to us."""
-        if self._given:
-            return False
-        async with self._renewing:
-            if self._token == used:
-                answer = await self._once("POST", "/sessions", None, {})
-                if not answer.is_success:
-                    raise read_error(answer)
-                self._token = read(answer, Session).token
-        return True
-
-
-def _with_token(content: dict[str, Any], token: str | None) -> dict[str, Any]:
-    if token is None:
-        return content
-    return content | {"headers": {**content.get("headers", {}), "authorization": f"Bearer {token}"}}
 
 
 def _listed(ids: Sequence[str] | None) -> list[str] | None:

@@ -39,6 +39,7 @@ class Desk(QWidget):
     retry_asked = Signal(list)
     removal_asked = Signal(list)
     rename_asked = Signal(str)
+    save_asked = Signal(str)
     delete_asked = Signal(str)
 
     def __init__(self, theme: Theme, conversations: ConversationsModel, documents: DocumentsModel) -> None:
@@ -207,6 +208,7 @@ class Desk(QWidget):
     def _conversation_menu(self, keys: Sequence[str], at: QPoint) -> None:
         menu = Menu(self)
         menu.addAction(self._action("pencil", "Rename…", lambda: self.rename_asked.emit(keys[0])))
+        menu.addAction(self._action("download", "Save as Markdown…", lambda: self.save_asked.emit(keys[0])))
         menu.addAction(self._action("trash-2", "Delete…", lambda: self.delete_asked.emit(keys[0])))
         menu.show_at(at)
 

@@ -64,6 +64,24 @@ def choose_files(
     return dialog
 
 
+def choose_place(
+    theme: Theme, parent: QWidget, title: str, name: str, filters: str, *, then: Callable[[str], object]
+) -> QFileDialog:
+    """Let the user say where a new file goes; `then` is called with its path.
+
+    The dialog asks before an old file is written over.
+
+    Args:
+        name: what the file is called unless the user says otherwise.
+    """
+    dialog = choose_files(theme, parent, title, filters, then=lambda paths: then(paths[0]), several=False)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
+    dialog.selectFile(name)
+    return dialog
+
+
 def local_files(data: QMimeData) -> list[str]:
     """The local files and folders of a drag or of the clipboard; what lies elsewhere is left out."""
     paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]

@@ -98,8 +98,13 @@ class Window(QMainWindow):
         desk.scope_chosen.connect(self._choose_scope)
         desk.retry_asked.connect(shelf.retry)
         desk.removal_asked.connect(shelf.remove)
-        desk.rename_asked.connect(self.history.rename)
-        desk.delete_asked.connect(self.history.delete)
+        history = self.history
+        for asked, work in (
+            (desk.rename_asked, history.rename),
+            (desk.save_asked, history.save),
+            (desk.delete_asked, history.delete),
+        ):
+            asked.connect(work)
         desk.find_box.textChanged.connect(lambda text: None if text else room.leave_search())
         self.top.unfold.clicked.connect(self.toggle_desk)
         room.titled.connect(self._show_title)
@@ -129,6 +134,7 @@ class Window(QMainWindow):
         bridge.document_removed.connect(reader.document_removed)
         self.history.changed.connect(room.changed)
         self.history.deleted.connect(room.closed_elsewhere)
+        self.history.saved.connect(lambda path: self.banner.show_notice(f"Saved as {path}"))
         bridge.model_changed.connect(self.chip.show_model)
         bridge.notice.connect(lambda problem: self.banner.show_notice(problem.message))
         bridge.window_requested.connect(self.come_forward)

@@ -326,6 +326,13 @@ class FakeClient:
         self._reach()
         self.held_conversations.pop(conversation_id, None)
 
+    async def export(
+        self, form: str = "jsonl", *, conversation_id: str | None = None, **_conditions: Any
+    ) -> AsyncIterator[bytes]:
+        self._reach()
+        title = self.held_conversations[conversation_id or ""].conversation.title
+        yield f"# {title}\n".encode()
+
     async def message(self, message_id: str) -> Audit:
         self._reach()
         return Audit(self._answer(message_id)[1])

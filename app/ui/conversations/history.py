@@ -1,12 +1,16 @@
 """What is done with the conversations: keeping the list up to date, renaming, deleting."""
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.records import Conversation
 from app.ui.bridge import Bridge
 from app.ui.conversations.model import ConversationsModel
+from app.ui.conversations.saving import file_name, written
 from app.ui.dialogs import ask_text, confirm
+from app.ui.files import choose_place
 from app.ui.theme import Theme
 
 
@@ -16,10 +20,12 @@ class History(QObject):
     Signals:
         changed: the Conversation, with another title or new messages.
         deleted: its id.
+        saved: the path of the file that a conversation was saved as.
     """
 
     changed = Signal(object)
     deleted = Signal(str)
+    saved = Signal(str)
 
     def __init__(self, theme: Theme, bridge: Bridge, parent: QWidget) -> None:
         super().__init__(parent)
@@ -49,6 +55,20 @@ class History(QObject):
         ask_text(
             self._theme, "Rename the conversation", conversation.title, "Rename", self._window, then=rename
         )
+
+    def save(self, key: str) -> None:
+        """Ask where to, and save a conversation as Markdown, with its sources."""
+        conversation = self.model.conversation(key)
+        if conversation is None:
+            return
+
+        def save(path: str) -> None:
+            chunks = self._bridge.client.export("markdown", conversation_id=key)
+            self._bridge.request(written(chunks, Path(path)), self.saved.emit, owner=self)
+
+        name = file_name(conversation.title, ".md")
+        title = "Save the conversation as Markdown"
+        choose_place(self._theme, self._window, title, name, "Markdown (*.md)", then=save)
 
     def delete(self, key: str) -> None:
         """Delete a conversation, after asking."""

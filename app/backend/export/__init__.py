@@ -1,0 +1,1 @@
+"""Conversations as files: training examples, pages to read, or everything."""
