@@ -12,6 +12,7 @@ from pathlib import Path
 from app.backend.accounts import Accounts
 from app.backend.ask.brief import Preparation, Style
 from app.backend.ask.completion import CompletionService
+from app.backend.ask.replay import ReplayService
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
 from app.backend.conversations import ConversationService
@@ -50,6 +51,7 @@ class Backend:
     conversations: ConversationService
     messages: MessageService
     export: ExportService
+    replay: ReplayService
     accounts: Accounts
     models: ModelService
     status: StatusService
@@ -138,6 +140,7 @@ def build(
         conversations=ConversationService(conversations, feed, forget=models.forget),
         messages=MessageService(Audits(database), Ratings(database), feed),
         export=ExportService(conversations, Audits(database)),
+        replay=ReplayService(Audits(database), conversations, models, answer_tokens=answer_tokens),
         accounts=accounts,
         models=ModelService(models),
         status=StatusService(

@@ -14,6 +14,7 @@ from app.cli.models import models
 from app.cli.options import Attempt, Group, run_of
 from app.cli.output import Output, forget_stdout
 from app.cli.program import Program
+from app.cli.replay import replay
 from app.cli.search import search
 from app.cli.serve import serve, token
 from app.cli.settings import settings
@@ -44,7 +45,7 @@ def window(context: click.Context) -> int:
     return _show(context)
 
 
-for _command in (ask, add, documents, search, export, serve, token, settings, models, verify):
+for _command in (ask, add, documents, search, export, replay, serve, token, settings, models, verify):
     carrel.add_command(_command)
 
 

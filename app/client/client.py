@@ -118,7 +118,12 @@ class Client(Connection):
             "conversation_id": conversation_id,
             "document_ids": _listed(document_ids),
         }
-        async with aclosing(self._stream("POST", "/ask", ASK_EVENTS, body=body)) as found:
+        async with aclosing(self._answer("/ask", body)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(self, path: str, body: object) -> AsyncGenerator[AskEvent, None]:
+        async with aclosing(self._stream("POST", path, ASK_EVENTS, body=body)) as found:
             async for event in found:
                 yield event
                 if isinstance(event, (Finished, Failed)):
@@ -198,6 +203,17 @@ class Client(Connection):
     async def unrate(self, message_id: str) -> Message:
         """Take the rating of an answer back."""
         return read(await self._request("DELETE", f"/messages/{_part(message_id)}/rating"), Message)
+
+    async def replay(self, message_id: str, model: str | None = None) -> AsyncGenerator[AskEvent, None]:
+        """Run the prompt of an answer again, on the GGUF file `model` or on the model at work.
+
+        Delta and Checked, at last Finished (with a message that is not stored) or Failed. Closing the
+        iterator stops it. Raises as `ask` does.
+        """
+        path = f"/messages/{_part(message_id)}/replay"
+        async with aclosing(self._answer(path, {"model": model})) as events:
+            async for event in events:
+                yield event
 
     # The program
 

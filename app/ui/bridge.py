@@ -16,7 +16,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 import shiboken6
@@ -159,10 +159,20 @@ class Bridge(QObject):
         self, question: str, conversation_id: str | None = None, document_ids: tuple[str, ...] | None = None
     ) -> Ask:
         """Send a question; its events come through the signals of the Ask."""
-        ask = Ask(self, self._stop_answer)
+        return self._answer(self.client.ask(question, conversation_id, document_ids), self._stop_answer)
+
+    def replay(self, message_id: str, model: str | None = None) -> Ask:
+        """Run the prompt of an answer again, on the GGUF file `model` or on the model at work."""
+        # There is nothing of it to be kept: to stop it is to leave it.
+        return self._answer(self.client.replay(message_id, model), lambda _answer_id, leave: leave())
+
+    def _answer(
+        self, events: AsyncIterator[AskEvent], stop_answer: Callable[[str, Callable[[], None]], None]
+    ) -> Ask:
+        ask = Ask(self, stop_answer)
 
         async def follow() -> None:
-            async for event in self.client.ask(question, conversation_id, document_ids):
+            async for event in events:
                 self._push_ask(ask, event)
 
         def ended(future: "concurrent.futures.Future[Any]") -> None:

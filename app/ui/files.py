@@ -35,6 +35,9 @@ DOCUMENTS = (
 )
 
 
+MODELS = "Models (*.gguf);;All files (*)"
+
+
 def choose_files(
     theme: Theme,
     parent: QWidget,

@@ -239,6 +239,7 @@ def test_the_api_describes_itself(site):
         "/export",
         "/messages/{message_id}",
         "/messages/{message_id}/rating",
+        "/messages/{message_id}/replay",
         "/events",
         "/window",
         "/models",

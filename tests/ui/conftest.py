@@ -174,6 +174,7 @@ class FakeClient:
         self.stopped: list[str] = []
         self.retried: list[str] = []
         self.deleted: list[str] = []
+        self.replayed: list[tuple[str, str | None]] = []
         self.listening: str | None = None
         self.reachable = True
         self.feeds: list[asyncio.Queue[FeedEvent | Exception]] = []
@@ -336,6 +337,15 @@ class FakeClient:
     async def message(self, message_id: str) -> Audit:
         self._reach()
         return Audit(self._answer(message_id)[1])
+
+    async def replay(self, message_id: str, model: str | None = None) -> AsyncIterator[AskEvent]:
+        self._reach()
+        self.replayed.append((message_id, model))
+        detail, _ = self._answer(message_id)
+        question = next(message for message in detail.messages if message.role == "user")
+        assert self.script is not None
+        async for event in self.script(self, question.text, detail.conversation):
+            yield event
 
     async def rate(
         self, message_id: str, thumb: Thumb, reasons: Sequence[RatingReason] = (), comment: str = ""

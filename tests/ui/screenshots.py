@@ -416,6 +416,23 @@ def rating(scene: Scene) -> None:
     scene.settle()
 
 
+def asked_again(scene: Scene) -> None:
+    """The same prompt on another model, both answers shown."""
+    talk(scene)
+    turn = scene.window.room.talk.turns[-1]
+    again = "The notice period is three months. It starts at once. A deposit of three rents is due."
+    scene.client.script = fakes.answering(
+        [again],
+        ("The notice period is three months.", 1),
+        ("It starts at once.", None),
+        ("A deposit of three rents is due.", None),
+        sources=list(turn._sources),
+        found=11,
+    )
+    turn.replay_asked.emit(turn._message, False)
+    scene.settle(0.6)
+
+
 def confirm_removal(scene: Scene) -> None:
     talk(scene)
     scene.window.shelf.remove([next(iter(scene.client.held_documents))])
@@ -428,7 +445,16 @@ def file_dialog(scene: Scene) -> None:
     scene.settle(0.5)
 
 
-ABOVE = {"rating", "settings", "model_menu", "scope_menu", "document_menu", "confirm_removal", "file_dialog"}
+ABOVE = {
+    "rating",
+    "asked_again",
+    "settings",
+    "model_menu",
+    "scope_menu",
+    "document_menu",
+    "confirm_removal",
+    "file_dialog",
+}
 STATES: dict[str, Callable[[Scene], None]] = {
     state.__name__: state
     for state in (
@@ -436,7 +462,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
         dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
         scope_menu,
         document_menu,
-        failed_document, keyboard, rating, confirm_removal, file_dialog,
+        failed_document, keyboard, rating, asked_again, confirm_removal, file_dialog,
     )
 }  # fmt: skip
 

@@ -44,8 +44,8 @@ async def ask(call: Call, body: Ask) -> EventStream:
     trace_id = call.trace_id
     return await EventStream.begin(
         call.request,
-        _blocks(events, trace_id),
-        farewell=lambda: _block(Failed(ClosingError().problem, trace_id)),
+        blocks(events, trace_id),
+        farewell=lambda: block(Failed(ClosingError().problem, trace_id)),
     )
 
 
@@ -55,15 +55,15 @@ async def stop(call: Call, answer_id: str) -> Json:
     return Json(Stopped(await call.backend.ask.stop(call.user_id, answer_id)))
 
 
-async def _blocks(events: AsyncGenerator[AskEvent, None], trace_id: str) -> AsyncGenerator[bytes, None]:
-    """The events as blocks: errors before the first are raised, after it there is exactly one end."""
+async def blocks(events: AsyncGenerator[AskEvent, None], trace_id: str) -> AsyncGenerator[bytes, None]:
+    """The events of an answer as blocks: errors before the first are raised, after it comes one end."""
     begun = False
     problem = Problem(*INTERNAL)
     try:
         async with aclosing(events):
             async for event in events:
                 begun = True
-                yield _block(event)
+                yield block(event)
                 if isinstance(event, (Finished, Failed)):
                     return
         _log.error("an answer had no end")
@@ -71,8 +71,8 @@ async def _blocks(events: AsyncGenerator[AskEvent, None], trace_id: str) -> Asyn
         if not begun:
             raise
         problem = as_problem(error)
-    yield _block(Failed(problem, trace_id))
+    yield block(Failed(problem, trace_id))
 
 
-def _block(event: AskEvent) -> bytes:
+def block(event: AskEvent) -> bytes:
     return named(event.event, event)

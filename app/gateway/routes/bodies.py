@@ -62,6 +62,12 @@ class Rate(Body):
     comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)] = ""
 
 
+class Replay(Body):
+    """The model that a stored prompt is run on; none: the one at work."""
+
+    model: Annotated[str, StringConstraints(min_length=1, max_length=4_096)] | None = None
+
+
 class ModelFile(Body):
     """A GGUF file of this computer."""
 

@@ -37,11 +37,13 @@ class AnswerView(QTextEdit):
         chip_pressed: index of the citation and number of the source of a chip.
         link_pressed: the http(s) address of a link.
         grown: the height has changed.
+        menu_opening: the Menu that is about to show; who knows more of the answer may add to it.
     """
 
     chip_pressed = Signal(int, int)
     link_pressed = Signal(str)
     grown = Signal()
+    menu_opening = Signal(object)
 
     def __init__(self, theme: Theme, name_of: Callable[[int], str]) -> None:
         super().__init__()
@@ -206,6 +208,7 @@ class AnswerView(QTextEdit):
         copy.setEnabled(self.textCursor().hasSelection())
         copy.triggered.connect(self.copy)
         menu.addAction("Select all").triggered.connect(self.selectAll)
+        self.menu_opening.emit(menu)
         menu.show_at(event.globalPos())
 
     def changeEvent(self, event: QEvent) -> None:

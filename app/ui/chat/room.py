@@ -13,9 +13,11 @@ from app.ui.asking import Ask
 from app.ui.bridge import Bridge
 from app.ui.chat.composer import Composer
 from app.ui.chat.found import Found
+from app.ui.chat.replay import Replay
 from app.ui.chat.talk import Talk
 from app.ui.chat.turn import Turn
 from app.ui.chat.welcome import Welcome
+from app.ui.files import MODELS, choose_files
 from app.ui.places import Place
 from app.ui.theme import Theme
 
@@ -38,6 +40,7 @@ class ChatRoom(QWidget):
 
     def __init__(self, theme: Theme, bridge: Bridge, sample: tuple[str, str] | None) -> None:
         super().__init__()
+        self._theme = theme
         self._bridge = bridge
         self.conversation: Conversation | None = None
         self.scope: tuple[str, ...] | None = None
@@ -66,6 +69,7 @@ class ChatRoom(QWidget):
         self.talk.place_opened.connect(self._open_place)
         self.talk.retry_asked.connect(self._retry)
         self.talk.rated.connect(self._rate)
+        self.talk.replay_asked.connect(self._replay)
         bridge.answer_rated.connect(self._rated)
         self.found.opened.connect(lambda place: self.place_opened.emit(place, self.found.places))
 
@@ -243,6 +247,18 @@ class ChatRoom(QWidget):
             self._rated(AnswerRated(message.conversation_id, message.id, message.rating))
 
         self._bridge.request(work, shown, failed, owner=self)
+
+    def _replay(self, message: Message, picks: bool) -> None:
+        def begin(model: str | None = None) -> None:
+            Replay(self._theme, message, self._bridge.replay(message.id, model), self.window()).open()
+
+        if picks:
+            title = "Choose a model to ask again"
+            choose_files(
+                self._theme, self.window(), title, MODELS, then=lambda paths: begin(paths[0]), several=False
+            )
+        else:
+            begin()
 
     def _rated(self, event: AnswerRated) -> None:
         for turn in self.talk.turns:

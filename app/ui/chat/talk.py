@@ -25,6 +25,7 @@ class Talk(QScrollArea):
     place_opened: the Place of a chip or card.
     retry_asked: ask this question again.
     rated: the id of an answer and its Rating, or None.
+    replay_asked: run the prompt of this Message again; True: on a model to be picked.
     """
 
     place_opened = Signal(object)
@@ -32,6 +33,7 @@ class Talk(QScrollArea):
     model_asked = Signal()
     link_pressed = Signal(str)
     rated = Signal(str, object)
+    replay_asked = Signal(object, bool)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -136,6 +138,7 @@ class Talk(QScrollArea):
         turn.model_asked.connect(self.model_asked)
         turn.link_pressed.connect(self.link_pressed)
         turn.rated.connect(self.rated)
+        turn.replay_asked.connect(self.replay_asked)
         self.turns.insert(at, turn)
         self._list.insertWidget(at + 1, turn)
         turn.show_open(self._place)

@@ -15,6 +15,7 @@ from app.ui.chat.question import QuestionHeading
 from app.ui.chat.rating import RatingButtons
 from app.ui.controls import Button, Line
 from app.ui.icons import paint_icon
+from app.ui.menu import Menu
 from app.ui.paint import rounded
 from app.ui.places import Place, place_of, places_of
 from app.ui.theme import Radius, Size, Space, Theme
@@ -47,6 +48,7 @@ class Turn(QWidget):
         retry_asked: ask this question again.
         model_asked: choose another model (offered where the model is what failed).
         link_pressed: the address of a link.
+        replay_asked: run the prompt of this Message again; True: on a model to be picked.
         rated: the id of the answer and its Rating, or None where it was taken back.
         grown: it is higher now. stops_changed: what the Tab key stops at is another.
     """
@@ -55,6 +57,7 @@ class Turn(QWidget):
     retry_asked = Signal(str)
     model_asked = Signal()
     link_pressed = Signal(str)
+    replay_asked = Signal(object, bool)
     rated = Signal(str, object)
     grown = Signal()
     stops_changed = Signal()
@@ -66,6 +69,7 @@ class Turn(QWidget):
         self.answer_id: str | None = None
         self.state = "running"
         self._sources: tuple[Source, ...] = ()
+        self._message: Message | None = None
         self.heading = QuestionHeading(theme, question)
         self.heading.unfolded.connect(self.grown)
         self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
@@ -73,6 +77,7 @@ class Turn(QWidget):
         self.answer.chip_pressed.connect(self._open_chip)
         self.answer.link_pressed.connect(self.link_pressed)
         self.answer.grown.connect(self.grown)
+        self.answer.menu_opening.connect(self._add_to_menu)
         self.ending = Words(theme, "", "caption", "ink2")
         self.failure = Failure(theme)
         self.failure.retry.clicked.connect(lambda: self.retry_asked.emit(self.question))
@@ -170,6 +175,7 @@ class Turn(QWidget):
         """The answer as it was stored: at the end of its stream, or when read again."""
         self.answer_id = message.id
         self.state = message.state
+        self._message = message
         self.waiting.hide()
         self._show_sources(message.sources, message.found)
         self.answer.reserve(0)
@@ -239,6 +245,16 @@ class Turn(QWidget):
         self.copy.hide()
         self.rating.hide()
         self._meta_row.show()
+
+    def _add_to_menu(self, menu: Menu) -> None:
+        """Where a model has read something, another one may."""
+        message = self._message
+        if message is None or message.state == "running" or not any(s.read for s in message.sources):
+            return
+        menu.addSeparator()
+        for text, picks in (("Ask this model again", False), ("Ask again with another model…", True)):
+            action = menu.addAction(text)
+            action.triggered.connect(lambda _=False, picks=picks: self.replay_asked.emit(message, picks))
 
     def _name_of(self, number: int) -> str:
         for source in self._sources:

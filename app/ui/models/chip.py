@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.records import Model, Problem
 from app.ui.controls import Button
-from app.ui.files import choose_files
+from app.ui.files import MODELS, choose_files
 from app.ui.icons import icon
 from app.ui.menu import Menu
 from app.ui.theme import Theme
@@ -56,12 +56,11 @@ class ModelChip(Button):
         """Let the user pick a model file."""
         chat = self.models.get("chat")
         folder = str(Path(chat.path).parent) if chat and chat.path else str(Path.home())
-        filters = "Models (*.gguf);;All files (*)"
         choose_files(
             self.theme,
             self.window(),
             "Choose a model",
-            filters,
+            MODELS,
             then=self._picked,
             folder=folder,
             several=False,
