@@ -52,6 +52,17 @@ def build() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
+def may_rearrange_weights() -> bool:
+    """Whether weights may be laid out anew for instructions that only this processor has.
+
+    Not for AMX (Intel's servers): a virtual machine may announce it, be granted it by its system, and
+    be ended by a fault at the first tile (seen: `ldtilecfg` in ggml_backend_amx_mul_mat). No desktop
+    processor has it, so nothing is lost.
+    """
+    prepare()
+    return "AMX_INT8 = 1" not in text(native.llama_print_system_info())
+
+
 def devices() -> tuple[Device, ...]:
     """Every device this build of llama.cpp can compute on; the CPU is one of them."""
     prepare()

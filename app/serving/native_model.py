@@ -34,6 +34,7 @@ class NativeModel:
         llama.prepare()
         options = native.llama_model_default_params()
         options.n_gpu_layers = gpu_layers
+        options.use_extra_bufts = llama.may_rearrange_weights()
         if gpu_layers == 0:
             options.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
         with llama.log_lines.reasons() as reasons:

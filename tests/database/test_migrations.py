@@ -50,7 +50,7 @@ def test_a_library_without_codes_gets_those_of_its_vectors(database, shelf, sear
 
     def older(db):
         db.execute("DROP TABLE codes")
-        db.execute("DELETE FROM _sqlite_migrations WHERE name >= '0004_codes'")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = '0004_codes'")
 
     database.write(older)
     database.write(migrations.apply)
