@@ -34,6 +34,11 @@ class Document:
     `path` is set when the file was added by path; an upload keeps only its name. `paged` says
     whether its pages are pages of the original (PDF) or one stored text (plain text, Markdown).
     `pages` is unknown (None) until the file was opened.
+
+    `changed`: its file is another one by now; what is found in it is of the earlier state until the
+    new one is read. `missing`: its file is not at its place; it can be asked all the same. Of its
+    pages, `pages_empty` had no text and `pages_by_ocr` were recognised in images. `read_s` and
+    `embed_s` are the seconds that the last reading took; None before its end.
     """
 
     id: str
@@ -51,6 +56,17 @@ class Document:
     error: Problem | None
     added_at: float
     ready_at: float | None
+    changed: bool = False
+    missing: bool = False
+    pages_empty: int = 0
+    pages_by_ocr: int = 0
+    read_s: float | None = None
+    embed_s: float | None = None
+
+    @property
+    def askable(self) -> bool:
+        """Whether there are passages of it: it was read, now or before its file changed."""
+        return self.status == "ready" or self.changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,15 @@ _QUERIES = {
     """,
     "passages of documents that are not ready": """
         SELECT count(*) FROM passages p JOIN documents d ON d.serial = p.document
-        WHERE d.status <> 'ready'
+        WHERE d.status <> 'ready' AND NOT d.changed
+    """,
+    "ready documents that are said to have changed": """
+        SELECT count(*) FROM documents WHERE status = 'ready' AND changed
+    """,
+    "missing documents whose file is at one of their places": """
+        SELECT count(*) FROM documents d WHERE missing
+        AND (stored IS NOT NULL OR EXISTS
+            (SELECT 1 FROM places p WHERE p.document = d.serial AND p.missing_since IS NULL))
     """,
     "passages without a vector": """
         SELECT count(*) FROM passages WHERE id NOT IN (SELECT passage FROM vectors)

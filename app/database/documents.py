@@ -6,10 +6,9 @@ that away again, in one transaction too. Everything here is thread-safe and bloc
 """
 
 import os
-import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,25 @@ import numpy as np
 import sqlite_utils
 from numpy.typing import NDArray
 
+from app.database import placing
 from app.database.connection import Database
+from app.database.document_rows import (
+    by_serial,
+    change,
+    document_of,
+    end_job,
+    fail,
+    one,
+    queue,
+    row_of,
+)
 from app.database.passages import NewPassage, PageText, clear, fill, packed
+from app.database.placing import NewFile
 from app.database.text import storable
 from app.errors import NotFoundError
 from app.records import Document, DocumentStatus, Problem
 
-__all__ = ["Counts", "Documents", "NewPassage", "PageText", "fail"]
+__all__ = ["Counts", "Documents", "NewPassage", "PageText", "Reading", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,16 @@ class Counts:
     passages: int
     vectors: int
     queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reading came to: pages without text, pages by OCR, seconds of each stage."""
+
+    pages_empty: int = 0
+    pages_by_ocr: int = 0
+    read_s: float | None = None
+    embed_s: float | None = None
 
 
 class Documents:
@@ -69,31 +90,20 @@ class Documents:
             when `location` names it.
         """
 
+        if (path is None) == (stored is None):
+            raise ValueError("a document has either a path or a stored upload")
+        file = NewFile(path or "", name, content_hash, media_type, size, paged)
+
         def work(db: sqlite_utils.Database) -> tuple[Document, bool]:
-            known = _one(
-                db, "SELECT * FROM documents WHERE user_id = ? AND content_hash = ?", [user_id, content_hash]
-            )
-            if known is not None:
-                if not self._location(known).is_file():
-                    db["documents"].update(known["serial"], self._place(path, stored))
-                if known["status"] == "failed":
-                    _queue(db, known["serial"])
-                return _by_serial(db, known["serial"]), True
-            row = {
-                "id": secrets.token_hex(16),
-                "user_id": user_id,
-                "name": storable(name),
-                "content_hash": content_hash,
-                "media_type": media_type,
-                "size": size,
-                "status": "queued",
-                "paged": int(paged),
-                "added_at": time.time(),
-                **self._place(path, stored),
-            }
-            serial = db["documents"].insert(row).last_pk
-            _queue(db, serial)
-            return _by_serial(db, serial), False
+            if stored is not None:
+                serial, known = self._keep(db, user_id, file, stored)
+            else:
+                touched: dict[int, None] = {}
+                root = self._database.path.parent
+                serial, known = placing.take(db, root, user_id, file, by_hand=True, touched=touched)
+                for other in touched:
+                    placing.settle(db, other)
+            return by_serial(db, serial), known
 
         return self._database.write(work)
 
@@ -103,12 +113,12 @@ class Documents:
         Raises:
             NotFoundError: it is not (or no longer) in the library.
         """
-        return self._database.read(lambda db: _document(_row(db, document_id, user_id)))
+        return self._database.read(lambda db: document_of(row_of(db, document_id, user_id)))
 
     def list(self, user_id: str) -> tuple[Document, ...]:
         """Every document of this user, newest first."""
         query = "SELECT * FROM documents WHERE user_id = ? ORDER BY serial DESC"
-        return self._database.read(lambda db: tuple(_document(row) for row in db.query(query, [user_id])))
+        return self._database.read(lambda db: tuple(document_of(row) for row in db.query(query, [user_id])))
 
     def location(self, document_id: str) -> Path:
         """Where the document's file lies: the user's own, or the upload that was kept.
@@ -116,11 +126,11 @@ class Documents:
         Raises:
             NotFoundError: there is no such document. (Whether the file exists is not looked at.)
         """
-        return self._location(self._database.read(lambda db: _row(db, document_id)))
+        return self._location(self._database.read(lambda db: row_of(db, document_id)))
 
     def owner(self, document_id: str) -> str:
         """The id of the user whose document it is; raises NotFoundError."""
-        return str(self._database.read(lambda db: _row(db, document_id))["user_id"])
+        return str(self._database.read(lambda db: row_of(db, document_id))["user_id"])
 
     def progress(
         self,
@@ -131,11 +141,15 @@ class Documents:
         pages_read: int | None = None,
         passages: int | None = None,
         passages_embedded: int | None = None,
+        content_hash: str | None = None,
     ) -> Document:
         """Note how far the reading has come; what is None stays. Cheap: no wait for the disk.
 
+        Args:
+            content_hash: what is being read; None: whatever the document is.
+
         Raises:
-            NotFoundError: it was deleted meanwhile; nothing is written.
+            NotFoundError: it was deleted meanwhile, or its file changed; nothing is written.
         """
         given = {
             "status": status,
@@ -145,7 +159,11 @@ class Documents:
             "passages_embedded": passages_embedded,
         }
         changes = {name: value for name, value in given.items() if value is not None}
-        return self._database.write(lambda db: _change(db, document_id, changes), durable=False)
+
+        def work(db: sqlite_utils.Database) -> Document:
+            return change(db, row_of(db, document_id, content_hash=content_hash)["serial"], changes)
+
+        return self._database.write(work, durable=False)
 
     def complete(
         self,
@@ -156,10 +174,12 @@ class Documents:
         embedder: str,
         *,
         made_from: Sequence[bytes] | None = None,
+        content_hash: str | None = None,
+        reading: Reading | None = None,
     ) -> Document:
         """Store everything made from a document, mark it `ready` and end its job, at once.
 
-        What an earlier reading had made is replaced.
+        What an earlier reading had made could be searched until now, and is replaced.
 
         Args:
             vectors: shape (len(passages), dimension), finite; row i belongs to passage i. Rows
@@ -167,15 +187,17 @@ class Documents:
             embedder: SHA-256 of the model that made them.
             made_from: the `journal.text_key` of the text of each vector, by which others find it; None:
                 nobody does.
+            content_hash: what was read; None: whatever the document is.
+            reading: what there is to say of it.
 
         Raises:
-            NotFoundError: it was deleted meanwhile; nothing is written.
+            NotFoundError: it was deleted meanwhile, or its file changed; nothing is written.
             ValueError: the vectors do not fit the passages.
         """
         rows = packed(vectors, len(passages))
 
         def work(db: sqlite_utils.Database) -> Document:
-            serial = _row(db, document_id)["serial"]
+            serial = row_of(db, document_id, content_hash=content_hash)["serial"]
             clear(db, serial)
             sources: Sequence[bytes | None] = made_from or [None] * len(passages)
             fill(
@@ -187,7 +209,7 @@ class Documents:
                 embedder=embedder,
                 made_from=sources,
             )
-            _end_job(db, serial)
+            end_job(db, serial)
             changes = {
                 "status": "ready",
                 "pages": len(pages),
@@ -197,35 +219,42 @@ class Documents:
                 "error_code": None,
                 "error_message": None,
                 "ready_at": time.time(),
+                "changed": 0,
+                **asdict(reading or Reading()),
             }
-            return _change(db, document_id, changes)
+            return change(db, serial, changes)
 
         return self._database.write(work)
 
-    def fail(self, document_id: str, problem: Problem) -> Document:
+    def fail(self, document_id: str, problem: Problem, *, job: int | None = None) -> Document:
         """Mark a document `failed`, with the reason, and end its job.
 
+        Args:
+            job: the job whose work failed; None: whichever there is.
+
         Raises:
-            NotFoundError: it was deleted meanwhile; nothing is written.
+            NotFoundError: it was deleted or queued anew meanwhile; nothing is written.
         """
-        return self._database.write(lambda db: fail(db, document_id, problem))
+        return self._database.write(lambda db: fail(db, document_id, problem, job=job))
 
     def requeue(self, document_id: str) -> Document:
-        """Queue a document to be read anew; what an earlier reading made goes away.
+        """Queue a document to be read anew; what an earlier reading made of the same file goes away.
 
         Raises:
             NotFoundError: there is no such document.
         """
 
         def work(db: sqlite_utils.Database) -> Document:
-            serial = _row(db, document_id)["serial"]
-            _queue(db, serial)
-            return _by_serial(db, serial)
+            serial = row_of(db, document_id)["serial"]
+            queue(db, serial)
+            return by_serial(db, serial)
 
         return self._database.write(work)
 
     def delete(self, user_id: str, document_id: str) -> Path | None:
         """Remove a document and everything made from it; answers keep what they cited.
+
+        Its files in followed folders do not come back by themselves.
 
         Returns:
             The kept upload that nobody needs any more, for the caller to remove; None if the
@@ -236,8 +265,9 @@ class Documents:
         """
 
         def work(db: sqlite_utils.Database) -> Path | None:
-            row = _row(db, document_id, user_id)
+            row = row_of(db, document_id, user_id)
             clear(db, row["serial"])
+            placing.set_aside(db, row["serial"])
             db.execute("DELETE FROM documents WHERE serial = ?", [row["serial"]])
             return self._location(row) if row["stored"] is not None else None
 
@@ -266,100 +296,35 @@ class Documents:
         """How much this user's library holds."""
         query = """
             SELECT count(*),
-                coalesce(sum(CASE WHEN status = 'ready' THEN passages END), 0),
-                coalesce(sum(CASE WHEN status = 'ready' THEN passages_embedded END), 0),
+                coalesce(sum(passages_held), 0), coalesce(sum(passages_held), 0),
                 coalesce(sum(status IN ('queued', 'reading', 'embedding')), 0)
-            FROM documents WHERE user_id = ?
+            FROM (
+                SELECT status, CASE WHEN status = 'ready' THEN passages
+                    WHEN changed THEN (SELECT count(*) FROM passages p WHERE p.document = serial)
+                    END AS passages_held
+                FROM documents WHERE user_id = ?
+            )
         """
         return Counts(*self._database.read(lambda db: db.execute(query, [user_id]).fetchone()))
 
     # --- where files lie
 
-    def _place(self, path: str | None, stored: str | None) -> dict[str, object]:
-        if (path is None) == (stored is None):
-            raise ValueError("a document has either a path or a stored upload")
-        if stored is not None:
-            # Beside the database if it is there, so that the whole profile can be moved.
-            place = Path(stored).absolute()
-            root = self._database.path.parent.absolute()
-            kept = place.relative_to(root) if place.is_relative_to(root) else place
-            return {"path": None, "place": os.fsencode(kept), "stored": storable(str(kept))}
-        return {"path": storable(path), "place": os.fsencode(path or ""), "stored": None}
+    def _keep(self, db: sqlite_utils.Database, user_id: str, file: NewFile, stored: str) -> tuple[int, bool]:
+        """Take in an upload; returns the serial number of its document, and whether that was known."""
+        # Beside the database if it is there, so that the whole profile can be moved.
+        place = Path(stored).absolute()
+        root = self._database.path.parent.absolute()
+        kept = place.relative_to(root) if place.is_relative_to(root) else place
+        where = {"path": None, "place": os.fsencode(kept), "stored": storable(str(kept))}
+        query = "SELECT * FROM documents WHERE user_id = ? AND content_hash = ?"
+        known = one(db, query, [user_id, file.content_hash])
+        if known is None:
+            return placing.insert(db, user_id, file, where), False
+        if not self._location(known).is_file():
+            db["documents"].update(known["serial"], where | {"missing": 0})
+        if known["status"] == "failed":
+            queue(db, known["serial"])
+        return known["serial"], True
 
     def _location(self, row: Mapping[str, Any]) -> Path:
         return self._database.path.parent.absolute() / os.fsdecode(row["place"])
-
-
-def fail(db: sqlite_utils.Database, document_id: str, problem: Problem) -> Document:
-    """Mark a document `failed` within a transaction of the caller's; raises NotFoundError."""
-    serial = _row(db, document_id)["serial"]
-    clear(db, serial)
-    _end_job(db, serial)
-    changes = {
-        "status": "failed",
-        "error_code": problem.code,
-        "error_message": storable(problem.message),
-        "ready_at": None,
-    }
-    return _change(db, document_id, changes)
-
-
-def _one(db: sqlite_utils.Database, query: str, values: Sequence[object]) -> dict[str, Any] | None:
-    row: dict[str, Any] | None = next(iter(db.query(query, values)), None)
-    return row
-
-
-def _row(db: sqlite_utils.Database, document_id: str, user_id: str | None = None) -> dict[str, Any]:
-    row = _one(db, "SELECT * FROM documents WHERE id = ?", [document_id])
-    if row is None or user_id not in (None, row["user_id"]):
-        raise NotFoundError("This document is not in the library (any more).")
-    return row
-
-
-def _by_serial(db: sqlite_utils.Database, serial: int) -> Document:
-    return _document(next(iter(db.query("SELECT * FROM documents WHERE serial = ?", [serial]))))
-
-
-def _change(db: sqlite_utils.Database, document_id: str, changes: Mapping[str, object]) -> Document:
-    serial = _row(db, document_id)["serial"]
-    if changes:
-        db["documents"].update(serial, dict(changes))
-    return _by_serial(db, serial)
-
-
-def _queue(db: sqlite_utils.Database, serial: int) -> None:
-    """Put a document back to its beginning, with a fresh job."""
-    clear(db, serial)
-    db.execute(
-        "UPDATE documents SET status = 'queued', pages_read = 0, passages = 0, passages_embedded = 0,"
-        " error_code = NULL, error_message = NULL, ready_at = NULL WHERE serial = ?",
-        [serial],
-    )
-    db.execute("DELETE FROM jobs WHERE document = ?", [serial])
-    db.execute("INSERT INTO jobs (document, created_at) VALUES (?, ?)", [serial, time.time()])
-
-
-def _end_job(db: sqlite_utils.Database, serial: int) -> None:
-    db.execute("DELETE FROM jobs WHERE document = ?", [serial])
-    db.execute("DELETE FROM journal WHERE document = ?", [serial])
-
-
-def _document(row: Mapping[str, Any]) -> Document:
-    code = row["error_code"]
-    return Document(
-        id=row["id"],
-        name=row["name"],
-        path=row["path"],
-        content_hash=row["content_hash"],
-        media_type=row["media_type"],
-        size=row["size"],
-        status=row["status"],
-        paged=bool(row["paged"]),
-        pages=row["pages"],
-        pages_read=row["pages_read"],
-        passages=row["passages"],
-        passages_embedded=row["passages_embedded"],
-        error=None if code is None else Problem(code, row["error_message"] or ""),
-        added_at=row["added_at"],
-        ready_at=row["ready_at"],
-    )

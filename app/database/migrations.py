@@ -298,11 +298,91 @@ def _ratings(db: sqlite_utils.Database) -> None:
     _finish(db, 5)
 
 
+def _watching(db: sqlite_utils.Database) -> None:
+    """Where documents lie, and the folders that are followed.
+
+    A document may lie at several places. What a place remembers of its file (size, time, inode)
+    tells without opening it that it was not touched. A place without a document is a file that
+    was refused (with its error) or that the user removed from the library (without). `mounted`
+    says that the file is on another disk than the folder it was found from. `changed` documents
+    hold what an earlier state of their file said, until the new one is read.
+
+    `watched_folders.place` ends with the separator, so that what begins with it lies in the folder.
+    """
+    for statement in (
+        """
+        CREATE TABLE watched_folders (
+            id TEXT PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            place BLOB NOT NULL,
+            include TEXT NOT NULL DEFAULT '[]',
+            exclude TEXT NOT NULL DEFAULT '[]',
+            state TEXT NOT NULL CHECK (state IN ('watching', 'polling', 'missing')),
+            error_code TEXT,
+            error_message TEXT,
+            identity TEXT,
+            added_at REAL NOT NULL,
+            scanned_at REAL,
+            UNIQUE (user_id, place)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE places (
+            id INTEGER PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+            path BLOB NOT NULL,
+            name TEXT NOT NULL,
+            document INTEGER REFERENCES documents(serial) ON DELETE CASCADE,
+            by_hand INTEGER NOT NULL CHECK (by_hand IN (0, 1)),
+            size INTEGER,
+            mtime_ns INTEGER,
+            inode INTEGER,
+            looked_at REAL,
+            mounted INTEGER NOT NULL DEFAULT 0 CHECK (mounted IN (0, 1)),
+            missing_since REAL,
+            error_code TEXT,
+            error_message TEXT,
+            UNIQUE (user_id, path)
+        ) STRICT
+        """,
+        "CREATE INDEX places_of_a_document ON places (document)",
+        "CREATE INDEX places_by_inode ON places (inode)",
+        "ALTER TABLE documents ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE documents ADD COLUMN missing INTEGER NOT NULL DEFAULT 0",
+        """
+        INSERT OR REPLACE INTO places (user_id, path, name, document, by_hand)
+        SELECT user_id, place, name, serial, 1 FROM documents WHERE stored IS NULL ORDER BY serial
+        """,
+        # Two of one path: the file became another one, and the first one's is gone.
+        """
+        UPDATE documents SET missing = 1
+        WHERE stored IS NULL AND serial NOT IN (SELECT document FROM places)
+        """,
+    ):
+        db.execute(statement)
+    _finish(db, 6)
+
+
+def _ledger(db: sqlite_utils.Database) -> None:
+    """What a reading came to: pages without text, pages by OCR, and the seconds of each stage."""
+    for statement in (
+        "ALTER TABLE documents ADD COLUMN pages_empty INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE documents ADD COLUMN pages_by_ocr INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE documents ADD COLUMN read_s REAL",
+        "ALTER TABLE documents ADD COLUMN embed_s REAL",
+    ):
+        db.execute(statement)
+    _finish(db, 7)
+
+
 STEPS = (
     ("0001_core", _core),
     ("0002_reading", _reading),
     ("0003_journal", _journal),
     ("0004_codes", _codes),
     ("0005_ratings", _ratings),
+    ("0006_watching", _watching),
+    ("0007_ledger", _ledger),
 )
 LATEST = len(STEPS)

@@ -1,11 +1,20 @@
 import sqlite_utils
 
 from app.database import migrations
+from app.database.agreement import disagreements
 from app.database.connection import Database
+from app.database.documents import Documents
+from app.database.places import Places
 
 
 def test_released_steps_keep_their_names_and_their_order():
-    assert [name for name, _ in migrations.STEPS][:2] == ["0001_core", "0002_reading"]
+    assert [name for name, _ in migrations.STEPS][:5] == [
+        "0001_core",
+        "0002_reading",
+        "0003_journal",
+        "0004_watching",
+        "0005_ledger",
+    ]
 
 
 def test_a_new_database_has_every_step_and_its_version(database):
@@ -57,6 +66,45 @@ def test_a_library_without_codes_gets_those_of_its_vectors(database, shelf, sear
 
     assert [row["count"] for row in before] == [3, 1]
     assert database.read(lambda db: list(db["codes"].rows)) == before
+
+
+def test_documents_of_a_library_without_places_get_theirs(tmp_path, monkeypatch):
+    path = tmp_path / "carrel.db"
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "STEPS", migrations.STEPS[:3])
+        older.setattr(migrations, "LATEST", 3)
+        before = Database(path)
+        before.open()
+        before.write(_add_to_version_3)
+        before.close()
+
+    today = Database(path)
+    today.open()
+    places = Places(today).under("u", "/papers")
+    documents = {document.id: document for document in Documents(today).list("u")}
+
+    assert [(place.path, place.document_id, place.by_hand) for place in places] == [
+        ("/papers/a.txt", "later", True)
+    ]
+    # Its file is another document's now, so it lies nowhere.
+    assert documents["earlier"].missing
+    assert not documents["later"].missing
+    assert not documents["upload"].missing
+    assert documents["later"].status == "ready"
+    assert disagreements(today) == ()
+    today.close()
+
+
+def _add_to_version_3(db):
+    db["users"].insert({"id": "u", "name": "local", "created_at": 1.0})
+    common = {"user_id": "u", "media_type": "text/plain", "size": 1, "status": "ready", "paged": 0}
+    common |= {"pages": 0, "added_at": 1.0, "ready_at": 1.0}
+    for number, (name, place, stored) in enumerate(
+        (("earlier", b"/papers/a.txt", None), ("later", b"/papers/a.txt", None), ("upload", b"up", "up"))
+    ):
+        path = place.decode() if stored is None else None
+        row = {"id": name, "name": name, "path": path, "place": place, "stored": stored}
+        db["documents"].insert(common | row | {"content_hash": f"{number:064x}"})
 
 
 def test_a_step_that_fails_leaves_the_database_at_the_step_before(tmp_path, monkeypatch):

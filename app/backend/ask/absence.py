@@ -16,8 +16,8 @@ def nothing_found(documents: Sequence[Document], chosen: Collection[str] | None 
     documents = [document for document in documents if chosen is None or document.id in chosen]
     if not documents:
         return "Nothing in your documents: there are none yet. Add a file, then ask again."
-    unread = sum(document.status not in ("ready", "failed") for document in documents)
-    failed = sum(document.status == "failed" for document in documents)
+    unread = sum(not document.askable and document.status != "failed" for document in documents)
+    failed = sum(not document.askable and document.status == "failed" for document in documents)
     if unread == len(documents):
         return f"Nothing in your documents can be searched yet: {_being_read(unread)}. Ask again in a moment."
     if failed == len(documents):

@@ -1,4 +1,7 @@
-"""From a queued file to a document that can be asked: read, cut, embed, store at once."""
+"""From a queued file to a document that can be asked: read, cut, embed, store at once.
+
+Everything is written under the content that was read: where the file changes meanwhile, nothing is.
+"""
 
 import asyncio
 import time
@@ -17,7 +20,7 @@ from app.backend.documents.parsing.isolation import read_file
 from app.backend.documents.parsing.messages import Opened
 from app.backend.feed import Feed
 from app.cache.embeddings import EmbeddingCache
-from app.database.documents import Documents, NewPassage, PageText
+from app.database.documents import Documents, NewPassage, PageText, Reading
 from app.database.journal import Journal, text_key
 from app.errors import BusyError, EmptyFileError
 from app.events import DocumentChanged
@@ -64,7 +67,7 @@ class Indexer:
 
         Raises:
             DocumentError: the file cannot be read; the document is left to the caller.
-            NotFoundError: the document was deleted meanwhile.
+            NotFoundError: the document was deleted meanwhile, or its file changed.
             ModelError: there is no embedder.
             StorageError: what was made could not be stored.
         """
@@ -76,16 +79,31 @@ class Indexer:
         embedder = await self._embedder()
         await asyncio.to_thread(check_unchanged, location, document.size, document.content_hash)
 
-        pages, passages = await self._read(location, document.media_type, embedder, progress)
+        begun = time.monotonic()
+        pages, passages, by_ocr = await self._read(location, document.media_type, embedder, progress)
+        read = time.monotonic()
         await progress.note(
             status="embedding", pages=len(pages), pages_read=len(pages), passages=len(passages)
         )
         texts = [embedding_text(passage) for passage in passages]
         keys = await asyncio.to_thread(lambda: [text_key(text) for text in texts])
         vectors = await self._embed(document_id, texts, keys, embedder, progress)
+        reading = Reading(
+            pages_empty=sum(not page.text.strip() for page in pages),
+            pages_by_ocr=by_ocr,
+            read_s=read - begun,
+            embed_s=time.monotonic() - read,
+        )
         storing = asyncio.ensure_future(
             asyncio.to_thread(
-                self._complete, document_id, pages, passages, vectors, embedder=embedder.sha256, keys=keys
+                self._complete,
+                document,
+                pages,
+                passages,
+                vectors,
+                embedder=embedder.sha256,
+                keys=keys,
+                reading=reading,
             )
         )
         try:
@@ -97,22 +115,34 @@ class Indexer:
 
     def _complete(
         self,
-        document_id: str,
+        document: Document,
         pages: Sequence[PageText],
         passages: Sequence[NewPassage],
         vectors: NDArray[np.float32],
         *,
         embedder: str,
         keys: Sequence[bytes],
+        reading: Reading,
     ) -> None:
-        ready = self._documents.complete(document_id, pages, passages, vectors, embedder, made_from=keys)
+        ready = self._documents.complete(
+            document.id,
+            pages,
+            passages,
+            vectors,
+            embedder,
+            made_from=keys,
+            content_hash=document.content_hash,
+            reading=reading,
+        )
         self._feed.publish(DocumentChanged(ready))
 
     async def _read(
         self, location: Path, media_type: str, embedder: PassageEmbedder, progress: "_Progress"
-    ) -> tuple[list[PageText], list[NewPassage]]:
+    ) -> tuple[list[PageText], list[NewPassage], int]:
+        """The pages, the passages, and how many of the pages were read by OCR."""
         pages: list[PageText] = []
         passages: list[NewPassage] = []
+        by_ocr = 0
         chunker = Chunker(embedder.count, embedder.max_tokens)
         async with aclosing(read_file(location, media_type)) as messages:
             async for message in messages:
@@ -122,8 +152,9 @@ class Indexer:
                 # Page by page on a thread: the loop and the window get their turn in between.
                 passages += await asyncio.to_thread(chunker.page, message)
                 pages.append(PageText(message.number, message.text))
+                by_ocr += message.by_ocr
                 await progress.maybe(pages_read=len(pages), passages=len(passages))
-        return pages, passages
+        return pages, passages, by_ocr
 
     async def _embed(
         self,
@@ -199,7 +230,7 @@ class _Progress:
         passages: int | None = None,
         passages_embedded: int | None = None,
     ) -> Document:
-        """Store and publish at once. Raises NotFoundError if the document is gone."""
+        """Store and publish at once. Raises NotFoundError if the document is gone, or its file changed."""
         self._document = await asyncio.to_thread(
             self._documents.progress,
             self._document_id,
@@ -208,6 +239,7 @@ class _Progress:
             pages_read=pages_read,
             passages=passages,
             passages_embedded=passages_embedded,
+            content_hash=None if self._document is None else self._document.content_hash,
         )
         self._published = self._stored = time.monotonic()
         self._feed.publish(DocumentChanged(self._document))

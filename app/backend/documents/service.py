@@ -138,7 +138,7 @@ class DocumentService:
     async def page(self, user_id: str, document_id: str, number: int, start: int = 0, end: int = 0) -> Page:
         """The text of a page, and where text[start:end] stands on it.
 
-        Boxes are only there for pages of an original that is still at its place.
+        Boxes are only there for pages of an original that is still at its place, and unchanged.
 
         Raises:
             NotFoundError: no such document or page, or it is not read yet.
@@ -146,7 +146,7 @@ class DocumentService:
         document = await self.get(user_id, document_id)
         text = (await asyncio.to_thread(self._documents.page, document_id, number)).text
         boxes: tuple[Box, ...] = ()
-        if document.paged and end > start:
+        if document.paged and end > start and not document.changed:
             location = await asyncio.to_thread(self._documents.location, document_id)
             # The text can be read without its original; the image will say what is wrong.
             with contextlib.suppress(DocumentError):

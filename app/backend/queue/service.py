@@ -57,7 +57,9 @@ class QueueService:
             await asyncio.wait([task])
             raise
         finally:
-            del self._at_hand[job.document_id]
+            # A file that changed is queued anew: another job of its document may be at hand by now.
+            if self._at_hand.get(job.document_id) is task:
+                del self._at_hand[job.document_id]
             self.wake()  # another may have waited for this one to be out of the way
         return True
 

@@ -101,7 +101,7 @@ class Worker:
             else:
                 await self._queue.release(job)
         except NotFoundError:
-            _log.info("deleted while it was read", extra={"document": job.document_id})
+            _log.info("deleted or changed while it was read", extra={"document": job.document_id})
         except StorageError:
             raise
         except AppError as error:
@@ -113,7 +113,7 @@ class Worker:
 
     async def _fail(self, job: Job, problem: Problem) -> None:
         with suppress(NotFoundError):
-            document = await asyncio.to_thread(self._documents.fail, job.document_id, problem)
+            document = await asyncio.to_thread(self._documents.fail, job.document_id, problem, job=job.id)
             self._feed.publish(DocumentChanged(document))
 
     async def _give_back(self, job: Job) -> None:

@@ -4,6 +4,9 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
 from app.backend.documents.indexing import BATCH_PASSAGES
 from app.errors import BusyError
@@ -26,6 +29,31 @@ def test_a_document_becomes_ready_with_its_pages_passages_and_vectors(open_libra
             counts = library.documents.counts(library.user)
             assert (counts.documents, counts.vectors, counts.queued) == (1, document.passages, 0)
             assert library.jobs.waiting() == 0
+
+    asyncio.run(main())
+
+
+def test_the_ledger_says_which_pages_had_no_text_or_came_by_ocr_and_how_long_it_took(open_library, tmp_path):
+    path = tmp_path / "mixed.pdf"
+    canvas = Canvas(str(path))
+    canvas.drawString(72, 700, "A page with words of its own.")
+    canvas.showPage()
+    canvas.showPage()  # nothing on it
+    image = Image.new("RGB", (1200, 300), "white")
+    ImageDraw.Draw(image).text((40, 100), "Scanned words here", font_size=80, fill="black")
+    canvas.drawImage(ImageReader(image), 36, 400, 520, 130)
+    canvas.save()
+
+    async def main() -> None:
+        async with open_library() as library:
+            (added,) = await library.service.add_paths(library.user, [path])
+            (document,) = await library.settled(added.document.id)
+
+            assert (document.status, document.pages) == ("ready", 3)
+            assert (document.pages_empty, document.pages_by_ocr) == (1, 1)
+            assert document.read_s > 0
+            assert document.embed_s > 0
+            assert (added.document.read_s, added.document.embed_s) == (None, None)
 
     asyncio.run(main())
 
