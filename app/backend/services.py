@@ -17,7 +17,9 @@ from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
+from app.backend.documents.intake import Intake
 from app.backend.documents.service import DocumentService
+from app.backend.documents.viewing import PageViewer
 from app.backend.export.service import ExportService
 from app.backend.feed import Feed
 from app.backend.messages import MessageService
@@ -33,6 +35,7 @@ from app.database.documents import Documents
 from app.database.jobs import Jobs
 from app.database.journal import Journal
 from app.database.messages import Conversations, Messages
+from app.database.places import Places
 from app.database.ratings import Ratings
 from app.database.search import Search
 from app.database.users import Users
@@ -114,6 +117,15 @@ def build(
     retriever = Retriever(Search(database), embeddings, models)
     preparation = Preparation(retriever, answer_style)
     accounts = Accounts(Users(database), sessions)
+    viewer = PageViewer()
+    intake = Intake(
+        Places(database),
+        feed,
+        wake=queue.wake,
+        cancel=queue.cancel,
+        forget=models.forget,
+        viewer=viewer,
+    )
     indexer = Indexer(documents, Journal(database), embeddings, models.embedder, feed)
     return Backend(
         ask=AskService(
@@ -135,7 +147,14 @@ def build(
             temperature=temperature,
         ),
         documents=DocumentService(
-            documents, feed, uploads=uploads, wake=queue.wake, cancel=queue.cancel, forget=models.forget
+            documents,
+            intake,
+            feed,
+            uploads=uploads,
+            wake=queue.wake,
+            cancel=queue.cancel,
+            forget=models.forget,
+            viewer=viewer,
         ),
         conversations=ConversationService(conversations, feed, forget=models.forget),
         messages=MessageService(Audits(database), Ratings(database), feed),

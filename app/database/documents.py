@@ -100,7 +100,8 @@ class Documents:
             else:
                 touched: dict[int, None] = {}
                 root = self._database.path.parent
-                serial, known = placing.take(db, root, user_id, file, by_hand=True, touched=touched)
+                serial, how = placing.take(db, root, user_id, file, by_hand=True, touched=touched)
+                known = how == "known"
                 for other in touched:
                     placing.settle(db, other)
             return by_serial(db, serial), known

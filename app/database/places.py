@@ -17,7 +17,7 @@ import sqlite_utils
 from app.database import placing
 from app.database.connection import Database
 from app.database.document_rows import by_serial, fail, queue, row_of
-from app.database.placing import NewFile, Refusal, Stamp
+from app.database.placing import How, NewFile, Refusal, Stamp
 from app.database.text import storable
 from app.records import Document, Problem
 
@@ -58,10 +58,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a change of places came to. `known` goes with `documents`: the content was here before."""
+    """What a change of places came to. `how` goes with the `documents` of files that were taken.
+
+    A `known` content was here before; an `edited` document has another content now.
+    """
 
     documents: tuple[Document, ...]
-    known: tuple[bool, ...] = ()
+    how: tuple[How, ...] = ()
     removed: tuple[Gone, ...] = ()
 
 
@@ -116,7 +119,7 @@ class Places:
             removed = _settle(db, touched)
             return Taken(
                 tuple(by_serial(db, serial) for serial, _ in found),
-                tuple(known for _, known in found),
+                tuple(how for _, how in found),
                 removed,
             )
 
@@ -139,14 +142,14 @@ class Places:
         return self._database.write(work)
 
     def move(self, user_id: str, place: Place, path: str, name: str) -> Taken:
-        """The file of a place lies at `path` now, where none was known."""
+        """The file of a place lies at `path` now; nothing is done if another place is known there."""
 
         def work(db: sqlite_utils.Database) -> Taken:
             at = os.fsencode(path)
             query = "SELECT 1 FROM places WHERE user_id = ? AND path = ?"
-            if db.execute(query, [user_id, at]).fetchone() is None:
-                changes = {"path": at, "name": storable(name), "missing_since": None}
-                db["places"].update(place.id, changes)
+            if db.execute(query, [user_id, at]).fetchone() is not None:
+                return Taken(())
+            db["places"].update(place.id, {"path": at, "name": storable(name), "missing_since": None})
             return _back(db, [place.id])
 
         return self._database.write(work)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlite_utils
 
@@ -36,7 +36,8 @@ class Stamp:
 class NewFile:
     """A file that was opened: where it lies, and what it holds (SHA-256 in hex, bytes, media type).
 
-    `mounted`: it lies on another disk than the folder it was found from.
+    `looked_at`: when it was opened, in seconds since the epoch. `mounted`: it lies on another disk than
+    the folder it was found from.
     """
 
     path: str
@@ -46,6 +47,7 @@ class NewFile:
     size: int
     paged: bool
     stamp: Stamp | None = None
+    looked_at: float = 0.0
     mounted: bool = False
 
 
@@ -56,7 +58,11 @@ class Refusal:
     path: str
     name: str
     stamp: Stamp | None
+    looked_at: float
     problem: Problem
+
+
+How = Literal["new", "known", "edited"]
 
 
 def take(
@@ -67,8 +73,8 @@ def take(
     *,
     by_hand: bool,
     touched: dict[int, None],
-) -> tuple[int, bool]:
-    """Link a file to the document of its content; returns its serial number, and whether it was known.
+) -> tuple[int, How]:
+    """Link a file to the document of its content; returns its serial number, and how it was found.
 
     Args:
         root: where kept uploads lie from.
@@ -80,17 +86,18 @@ def take(
     same = one(
         db, "SELECT * FROM documents WHERE user_id = ? AND content_hash = ?", [user_id, file.content_hash]
     )
+    how: How
     if same is not None:
-        serial = same["serial"]
+        serial, how = same["serial"], "known"
         untouched = place is not None and _stamp(place) == file.stamp and not by_hand
         if same["status"] == "failed" and not untouched:
             queue(db, serial)
         _look_after(db, root, same)
     elif held is not None and not _elsewhere(db, held, place):
-        serial = held["serial"]
+        serial, how = held["serial"], "edited"
         _edit(db, held, file)
     else:
-        serial = insert(db, user_id, file, {"path": storable(file.path), "place": path, "stored": None})
+        serial, how = insert(db, user_id, file, _at(file.path)), "new"
     if held is not None:
         touched[held["serial"]] = None
     touched[serial] = None
@@ -101,14 +108,14 @@ def take(
         "document": serial,
         "by_hand": int(by_hand or (place is not None and bool(place["by_hand"]))),
         **_stamped(file.stamp),
-        "looked_at": time.time(),
+        "looked_at": file.looked_at,
         "mounted": int(file.mounted),
         "missing_since": None,
         "error_code": None,
         "error_message": None,
     }
     _put(db, place, values)
-    return serial, same is not None
+    return serial, how
 
 
 def refuse(db: sqlite_utils.Database, user_id: str, refusal: Refusal) -> str | None:
@@ -124,7 +131,7 @@ def refuse(db: sqlite_utils.Database, user_id: str, refusal: Refusal) -> str | N
         "document": held["serial"] if held is not None and its_own else None,
         "by_hand": place["by_hand"] if place is not None else 0,
         **_stamped(refusal.stamp),
-        "looked_at": time.time(),
+        "looked_at": refusal.looked_at,
         "missing_since": None,
         "error_code": refusal.problem.code,
         "error_message": storable(refusal.problem.message),
@@ -213,6 +220,10 @@ def prefix(folder: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     separator = os.fsencode(os.sep)
     begin = os.fsencode(folder).rstrip(separator) + separator
     return begin, begin[:-1] + bytes([begin[-1] + 1])
+
+
+def _at(path: str) -> dict[str, object]:
+    return {"path": storable(path), "place": os.fsencode(path), "stored": None}
 
 
 def _edit(db: sqlite_utils.Database, document: dict[str, Any], file: NewFile) -> None:

@@ -18,7 +18,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 from app import paths
 from app.backend.documents.indexing import Indexer
+from app.backend.documents.intake import Intake
 from app.backend.documents.service import DocumentService
+from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
 from app.backend.queue.service import QueueService
 from app.backend.queue.worker import Worker
@@ -27,6 +29,7 @@ from app.database.connection import Database
 from app.database.documents import Documents
 from app.database.jobs import Jobs
 from app.database.journal import Journal
+from app.database.places import Places
 from app.database.users import Users
 from app.events import DocumentChanged, FeedEvent
 from app.records import Document
@@ -78,6 +81,7 @@ class Library:
     worker: Worker
     embedder: WordEmbedder
     uploads: Path
+    intake: Intake
     forgotten: list[bool]  # one entry for each time the models had to forget what they read
 
     async def settled(self, *ids: str) -> tuple[Document, ...]:
@@ -119,13 +123,24 @@ def open_library(profile: paths.Profile):
 
         indexer = Indexer(documents, Journal(database), cache, embedding, feed)
         worker = Worker(queue, indexer, documents, feed, lanes=lanes, storage_pause=0.05)
+        viewer = PageViewer()
+        intake = Intake(
+            Places(database),
+            feed,
+            wake=queue.wake,
+            cancel=queue.cancel,
+            forget=lambda: forgotten.append(True),
+            viewer=viewer,
+        )
         service = DocumentService(
             documents,
+            intake,
             feed,
             uploads=profile.uploads,
             wake=queue.wake,
             cancel=queue.cancel,
             forget=lambda: forgotten.append(True),
+            viewer=viewer,
         )
         user = await asyncio.to_thread(Users(database).local)
         try:
@@ -143,6 +158,7 @@ def open_library(profile: paths.Profile):
                 worker,
                 embedder,
                 profile.uploads,
+                intake,
                 forgotten,
             )
         finally:

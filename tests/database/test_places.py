@@ -40,7 +40,7 @@ class Folder:
 
     def take(self, name, content, *, by_hand=False):
         taken = self.places.take(self.user, [self.file(name, content)], by_hand=by_hand)
-        return taken.documents[0], taken.known[0], taken.removed
+        return taken.documents[0], taken.how[0] == "known", taken.removed
 
     def place(self, name):
         (found,) = [place for place in self.all() if place.path == str(self.root / name)]
@@ -279,7 +279,7 @@ def test_what_is_apart_lies_in_no_followed_folder(folder, places, user):
 
 def test_a_refused_file_is_named_and_costs_no_document(folder, places, user, documents):
     file = folder.file("odd.txt", "\0")
-    places.refuse(user, [Refusal(file.path, file.name, file.stamp, BROKEN)])
+    places.refuse(user, [Refusal(file.path, file.name, file.stamp, 1.0, BROKEN)])
 
     place = folder.place("odd.txt")
     assert (place.document_id, place.problem, place.stamp) == (None, BROKEN, file.stamp)
@@ -291,7 +291,7 @@ def test_a_document_whose_file_became_unreadable_is_failed_and_askable(folder, p
     shelf.complete(document, ["the old words"])
     file = folder.file("a.txt", "\0\0")
 
-    (failed,) = places.refuse(user, [Refusal(file.path, file.name, file.stamp, BROKEN)]).documents
+    (failed,) = places.refuse(user, [Refusal(file.path, file.name, file.stamp, 1.0, BROKEN)]).documents
 
     assert (failed.id, failed.status, failed.askable) == (document.id, "failed", True)
     mended, known, _ = folder.take("a.txt", "one")
@@ -303,7 +303,7 @@ def test_a_copy_that_became_unreadable_leaves_the_document_with_the_original(fol
     folder.take("copy.txt", "one")
     file = folder.file("copy.txt", "\0\0")
 
-    assert places.refuse(user, [Refusal(file.path, file.name, file.stamp, BROKEN)]).documents == ()
+    assert places.refuse(user, [Refusal(file.path, file.name, file.stamp, 1.0, BROKEN)]).documents == ()
 
     assert documents.get(user, document.id).status == "queued"
     assert folder.place("copy.txt").document_id is None

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.backend.documents.indexing import Indexer
+from app.backend.documents.intake import Intake
 from app.backend.documents.service import DocumentService
+from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
 from app.backend.queue.service import QueueService
 from app.backend.queue.worker import Worker
@@ -23,6 +25,7 @@ from app.database.connection import Database
 from app.database.documents import Documents
 from app.database.jobs import Jobs
 from app.database.journal import Journal
+from app.database.places import Places
 from app.database.users import Users
 from app.paths import Profile
 
@@ -56,13 +59,24 @@ async def main(profile: Profile, folder: Path) -> None:
 
     queue = QueueService(Jobs(database))
     worker = Worker(queue, Indexer(documents, Journal(database), cache, embedding, feed), documents, feed)
+    viewer = PageViewer()
+    intake = Intake(
+        Places(database),
+        feed,
+        wake=queue.wake,
+        cancel=queue.cancel,
+        forget=lambda: None,
+        viewer=viewer,
+    )
     service = DocumentService(
         documents,
+        intake,
         feed,
         uploads=profile.uploads,
         wake=queue.wake,
         cancel=queue.cancel,
         forget=lambda: None,
+        viewer=viewer,
     )
     user = Users(database).local()
     async with feed.subscribe() as changes:

@@ -5,13 +5,13 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from app.backend.documents import media_types
+from app.database.places import Stamp
 from app.errors import (
     FileMissingError,
     FileUnreadableError,
@@ -28,11 +28,15 @@ _INCOMING = ".incoming-"
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look at a file told: size in bytes, SHA-256 of its bytes in hex, media type."""
+    """What a look at a file told: size in bytes, SHA-256 of its bytes in hex, media type.
+
+    `stamp` is None where there is none, or the file was written to while it was read.
+    """
 
     size: int
     content_hash: str
     media_type: str
+    stamp: Stamp | None = None
 
 
 def look(path: Path) -> Looked:
@@ -56,9 +60,10 @@ def look(path: Path) -> Looked:
             while piece := file.read(_PIECE):
                 digest.update(piece)
                 size += len(piece)
+            stamp = Stamp.of(os.fstat(file.fileno()))
     except (OSError, ValueError) as error:
         raise refusal(error) from None
-    return Looked(size, digest.hexdigest(), kind)
+    return Looked(size, digest.hexdigest(), kind, stamp if stamp == Stamp.of(found) else None)
 
 
 def refusal(error: OSError | ValueError) -> FileMissingError | FileUnreadableError:
@@ -86,26 +91,6 @@ def check_unchanged(path: Path, size: int, content_hash: str) -> None:
         raise refusal(error) from None
     if not same:
         raise FileMissingError("The file has changed since it was added; add it again.")
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """The files of a folder and those below it that could be read, by name; nothing hidden.
-
-    Links are not followed: they could lead out of the folder, or round in it.
-
-    Raises:
-        FileMissingError, FileUnreadableError: the folder itself cannot be listed.
-    """
-    try:
-        os.scandir(folder).close()
-    except (OSError, ValueError) as error:
-        raise refusal(error) from None
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.startswith(".") and media_types.is_expected(name) and not path.is_symlink():
-                yield path
 
 
 class Incoming:

@@ -5,9 +5,12 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from app.backend.documents import files, media_types
+from app.backend.documents.folders import Found, listing
+from app.backend.documents.intake import Intake, shown
+from app.backend.documents.patterns import Patterns
 from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
 from app.database.documents import Documents
@@ -16,7 +19,6 @@ from app.events import DocumentChanged, DocumentRemoved
 from app.records import Addition, Box, Document, Page
 
 _log = logging.getLogger(__name__)
-_LONGEST_NAME = 200
 _PIECE = 1 << 20
 
 
@@ -26,28 +28,31 @@ class DocumentService:
     def __init__(
         self,
         documents: Documents,
+        intake: Intake,
         feed: Feed,
         *,
         uploads: Path,
         wake: Callable[[], None],
         cancel: Callable[[str], Awaitable[None]],
         forget: Callable[[], None],
-        viewer: PageViewer | None = None,
+        viewer: PageViewer,
     ) -> None:
         """
         Args:
+            intake: takes in files that lie in folders.
             uploads: the folder where uploads are kept.
             wake: tells the queue that there is work.
             cancel: stops the reading of a document, if it is being read.
             forget: makes the models forget what they have read.
         """
         self._documents = documents
+        self._intake = intake
         self._feed = feed
         self._uploads = uploads
         self._wake = wake
         self._cancel = cancel
         self._forget = forget
-        self._viewer = viewer or PageViewer()
+        self._viewer = viewer
         # An upload must not be taken in while a document with the same content is taken out.
         self._uploads_turn = asyncio.Lock()
 
@@ -56,11 +61,11 @@ class DocumentService:
     async def add_paths(self, user_id: str, paths: Sequence[str | os.PathLike[str]]) -> tuple[Addition, ...]:
         """Add files where they lie; folders with all in them that can be read.
 
-        Each file is queued as soon as it was looked at. One that cannot be taken in is an
-        Addition with its problem and stops nothing. In folders, hidden files and files of other
-        types are passed over.
+        Each file is queued soon after it was looked at; one that was known and not touched since is
+        not opened. One that cannot be taken in is an Addition with its problem and stops nothing.
+        In folders, hidden files, unfinished ones and those of other types are passed over.
         """
-        additions: list[Addition] = []
+        plan: list[Addition | Found | Path] = []
         for given in paths:
             path = Path(os.path.normpath(given))
             try:
@@ -69,19 +74,20 @@ class DocumentService:
                         "A path must begin at the root: it is not said where this one does."
                     )
                 if not await asyncio.to_thread(_is_folder, path):
-                    additions.append(await self._add_path(user_id, path))
+                    plan.append(path)
                     continue
-                found = await asyncio.to_thread(lambda folder: list(files.walk(folder)), path)
+                found = (await asyncio.to_thread(listing, path, Patterns())).files
                 if not found:
                     raise UnsupportedTypeError(
                         "There is no file in this folder that Carrel reads (documents, mail, scans)."
                     )
+                plan += found
             except AppError as error:
-                additions.append(Addition(_shown(path.name or str(path)), problem=error.problem))
-                continue
-            for inside in found:
-                additions.append(await self._add_path(user_id, inside))
-        return tuple(additions)
+                plan.append(Addition(shown(path.name or str(path)), problem=error.problem))
+        files_found = [item for item in plan if not isinstance(item, Addition)]
+        known = await self.list(user_id) if any(isinstance(item, Found) for item in plan) else ()
+        additions = iter(await self._intake.add(user_id, files_found, known))
+        return tuple(item if isinstance(item, Addition) else next(additions) for item in plan)
 
     async def add_upload(self, user_id: str, name: str, chunks: AsyncIterator[bytes], limit: int) -> Addition:
         """Add a file that comes over the wire; its bytes are kept in the folder of uploads.
@@ -94,7 +100,7 @@ class DocumentService:
             TooLargeError: more than `limit` bytes came; nothing is kept.
             StorageError: the disk is full or refuses; nothing is kept.
         """
-        name = _shown(name)
+        name = shown(name)
         with await asyncio.to_thread(files.Incoming, self._uploads, name, limit) as incoming:
             waiting = bytearray()
             async for chunk in chunks:
@@ -209,20 +215,10 @@ class DocumentService:
 
     # --- on threads
 
-    async def _add_path(self, user_id: str, path: Path) -> Addition:
-        try:
-            looked = await asyncio.to_thread(files.look, path)
-            document, known = await asyncio.to_thread(
-                self._insert, user_id, path.name, looked, path=str(path)
-            )
-        except AppError as error:
-            return Addition(_shown(path.name), problem=error.problem)
-        return self._added(path.name, document, known)
-
     def _keep(self, user_id: str, name: str, incoming: files.Incoming, looked: files.Looked) -> Addition:
         place = incoming.keep(looked.content_hash)
         try:
-            document, known = self._insert(user_id, name, looked, stored=str(place))
+            document, known = self._insert(user_id, name, looked, place)
             needed = not known or self._documents.location(document.id) == place
         except AppError:
             place.unlink(missing_ok=True)
@@ -231,20 +227,12 @@ class DocumentService:
             place.unlink(missing_ok=True)
         return self._added(name, document, known)
 
-    def _insert(
-        self,
-        user_id: str,
-        name: str,
-        looked: files.Looked,
-        *,
-        path: str | None = None,
-        stored: str | None = None,
-    ) -> tuple[Document, bool]:
+    def _insert(self, user_id: str, name: str, looked: files.Looked, place: Path) -> tuple[Document, bool]:
         return self._documents.add(
             user_id,
-            name=_shown(name),
-            path=path,
-            stored=stored,
+            name=name,
+            path=None,
+            stored=str(place),
             content_hash=looked.content_hash,
             media_type=looked.media_type,
             size=looked.size,
@@ -255,7 +243,7 @@ class DocumentService:
         if document.status == "queued":
             self._feed.publish(DocumentChanged(document))
             self._wake()
-        return Addition(_shown(name), document=document, known=known)
+        return Addition(name, document=document, known=known)
 
 
 def _is_folder(path: Path) -> bool:
@@ -263,10 +251,3 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False  # looking at it as a file will say why
-
-
-def _shown(name: str) -> str:
-    """A file's name as it is shown: its last part, printable, and not endless."""
-    last = PurePath(name.replace("\\", "/")).name if os.sep == "/" else PurePath(name).name
-    printable = "".join(character if character.isprintable() else "�" for character in last)
-    return printable[:_LONGEST_NAME] or "(no name)"
