@@ -100,6 +100,7 @@ def build(
     answer_tokens: int = 400,
     temperature: float = 0.0,
     answer_style: Style = "write",
+    files_at_once: int = 2,
 ) -> Backend:
     """Build the backend from the open parts below it; who passes them closes them afterwards.
 
@@ -110,6 +111,7 @@ def build(
         answer_tokens: the longest answer where a question does not say otherwise.
         temperature: of the sampling, likewise.
         answer_style: whether answers are quotes or written.
+        files_at_once: how many are read at the same time.
     """
     documents = Documents(database)
     conversations = Conversations(database)
@@ -171,5 +173,5 @@ def build(
             version=version,
         ),
         feed=feed,
-        worker=Worker(queue, indexer, documents, feed),
+        worker=Worker(queue, indexer, documents, feed, lanes=files_at_once),
     )

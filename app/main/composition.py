@@ -21,7 +21,7 @@ from app.database.connection import Database
 from app.events import ModelChanged, Notice
 from app.paths import Profile
 from app.records import Model, Problem
-from app.serving import catalogue
+from app.serving import catalogue, hardware
 from app.serving.admission.admission import Admission
 from app.serving.admission.breadcrumb import Breadcrumb
 from app.serving.admission.probe import Probe
@@ -31,6 +31,9 @@ from app.settings import Settings
 _log = logging.getLogger(__name__)
 
 _MODELS_CLOSE_WITHIN_S = 4.0
+# Read at the same time: a child a core, as far as memory goes (100 MB each; up to 1 GB for OCR); and two
+# at least, so that a note need not wait for a book.
+_FEWEST_FILES, _MOST_FILES = 2, 6
 
 
 class Composition:
@@ -78,6 +81,7 @@ class Composition:
             answer_tokens=self._settings.number("answer_tokens"),
             temperature=self._settings.fraction("temperature"),
             answer_style=cast(Style, self._settings.text("answer_style")),
+            files_at_once=min(max(_FEWEST_FILES, hardware.cores()), _MOST_FILES),
         )
 
     def close(self) -> None:
