@@ -7,7 +7,7 @@ fields as JSON. One question ends in exactly one Finished or Failed.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.records import Citation, Conversation, Document, Message, Model, Problem, Rating, Source
+from app.records import Citation, Conversation, Document, Evaluation, Message, Model, Problem, Rating, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,24 @@ class WindowRequested:
     event: ClassVar[str] = "window_requested"
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationProgress:
+    """What an evaluation is at: `done` of `total` steps of a stage."""
+
+    event: ClassVar[str] = "evaluation_progress"
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The end of an evaluation."""
+
+    event: ClassVar[str] = "evaluated"
+    evaluation: Evaluation
+
+
 AskEvent = Retrieved | Delta | Checked | Finished | Failed
 FeedEvent = (
     DocumentChanged
@@ -132,6 +150,8 @@ FeedEvent = (
     | Notice
     | WindowRequested
 )
+
+EvaluationEvent = EvaluationProgress | Evaluated | Failed
 
 ASK_EVENTS: dict[str, type[AskEvent]] = {
     kind.event: kind for kind in (Retrieved, Delta, Checked, Finished, Failed)
@@ -148,4 +168,7 @@ FEED_EVENTS: dict[str, type[FeedEvent]] = {
         Notice,
         WindowRequested,
     )
+}
+EVALUATION_EVENTS: dict[str, type[EvaluationEvent]] = {
+    kind.event: kind for kind in (EvaluationProgress, Evaluated, Failed)
 }

@@ -20,6 +20,8 @@ from app.backend.documents.indexing import Indexer
 from app.backend.documents.intake import Intake
 from app.backend.documents.service import DocumentService
 from app.backend.documents.viewing import PageViewer
+from app.backend.evaluation.answers import Asking
+from app.backend.evaluation.service import EvaluationService
 from app.backend.export.service import ExportService
 from app.backend.feed import Feed
 from app.backend.messages import MessageService
@@ -39,6 +41,7 @@ from app.database.places import Places
 from app.database.ratings import Ratings
 from app.database.search import Search
 from app.database.users import Users
+from app.serving.generation import Sampling
 from app.serving.models import Models
 
 _log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Backend:
     messages: MessageService
     export: ExportService
     replay: ReplayService
+    evaluation: EvaluationService
     accounts: Accounts
     models: ModelService
     status: StatusService
@@ -162,6 +166,18 @@ def build(
         messages=MessageService(Audits(database), Ratings(database), feed),
         export=ExportService(conversations, Audits(database)),
         replay=ReplayService(Audits(database), conversations, models, answer_tokens=answer_tokens),
+        evaluation=EvaluationService(
+            documents=documents,
+            retriever=retriever,
+            models=models,
+            asking=Asking(preparation, Sampling(temperature=temperature), answer_tokens),
+            settings={
+                "answer_style": answer_style,
+                "answer_tokens": str(answer_tokens),
+                "temperature": f"{temperature:g}",
+            },
+            version=version,
+        ),
         accounts=accounts,
         models=ModelService(models),
         status=StatusService(

@@ -8,6 +8,7 @@ import click
 
 from app.cli.ask import ask
 from app.cli.documents import add, documents
+from app.cli.evaluate import evaluate
 from app.cli.export import export
 from app.cli.interruption import STOPPED, Interruption
 from app.cli.models import models
@@ -45,7 +46,11 @@ def window(context: click.Context) -> int:
     return _show(context)
 
 
-for _command in (ask, add, documents, search, export, replay, serve, token, settings, models, verify):
+_COMMANDS = (
+    *(ask, add, documents, search, export, replay),
+    *(serve, token, settings, models, evaluate, verify),
+)
+for _command in _COMMANDS:
     carrel.add_command(_command)
 
 

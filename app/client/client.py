@@ -21,7 +21,17 @@ from app.client.wire import (
     read,
 )
 from app.errors import ConnectionLostError
-from app.events import ASK_EVENTS, FEED_EVENTS, AskEvent, Failed, FeedEvent, Finished
+from app.events import (
+    ASK_EVENTS,
+    EVALUATION_EVENTS,
+    FEED_EVENTS,
+    AskEvent,
+    Evaluated,
+    EvaluationEvent,
+    Failed,
+    FeedEvent,
+    Finished,
+)
 from app.records import (
     Addition,
     Audit,
@@ -235,6 +245,26 @@ class Client(Connection):
             async for event in found:
                 yield event
         raise ConnectionLostError("The connection to Carrel is lost.")
+
+    async def evaluate(
+        self,
+        *,
+        quick: bool = False,
+        document_ids: Sequence[str] | None = None,
+        public_set: tuple[str, str] | None = None,
+    ) -> AsyncGenerator[EvaluationEvent, None]:
+        """Measure all documents, some, or a public set (its form and its folder on the gateway's machine).
+
+        Progress comes first, and at last Evaluated or Failed. Closing the iterator stops it.
+        """
+        chosen = None if public_set is None else dict(zip(("name", "folder"), public_set, strict=True))
+        body = {"quick": quick, "document_ids": _listed(document_ids), "public_set": chosen}
+        async with aclosing(self._stream("POST", "/evaluate", EVALUATION_EVENTS, body=body)) as found:
+            async for event in found:
+                yield event
+                if isinstance(event, (Evaluated, Failed)):
+                    return
+        raise ConnectionLostError("The connection was lost before the evaluation's end.")
 
     async def show_window(self) -> bool:
         """Ask the running window to come to the front; False when there is none."""

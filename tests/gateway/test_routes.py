@@ -236,6 +236,7 @@ def test_the_api_describes_itself(site):
         "/ask/{answer_id}/stop",
         "/conversations",
         "/conversations/{conversation_id}",
+        "/evaluate",
         "/export",
         "/messages/{message_id}",
         "/messages/{message_id}/rating",

@@ -4,6 +4,7 @@ from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from app.backend.evaluation.public_sets import SetName
 from app.records import RatingReason, Thumb
 
 # Longer questions are refused by the model's context window in any case.
@@ -66,6 +67,21 @@ class Replay(Body):
     """The model that a stored prompt is run on; none: the one at work."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=4_096)] | None = None
+
+
+class PublicSet(Body):
+    """A set for judging retrieval, in a folder of this computer."""
+
+    name: SetName
+    folder: Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+
+
+class Evaluate(Body):
+    """What to measure: all documents, some, or a public set; `quick`: a minute or less."""
+
+    quick: bool = False
+    document_ids: Documents | None = None
+    public_set: PublicSet | None = None
 
 
 class ModelFile(Body):

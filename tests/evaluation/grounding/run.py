@@ -9,9 +9,9 @@ import argparse
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
 from app.backend.ask.evidence import Evidence, Support
+from app.backend.evaluation.measures import auroc
 from app.records import Passage, Source
 from tests.evaluation.grounding.cases import TRUE, Case, made
 
@@ -33,16 +33,6 @@ def checked(case: Case) -> Support:
     """The check of a case; what is no claim at all counts as not supported."""
     found = Evidence(sources(case), case.question).support(case.sentence)
     return found or Support(0, 0, 0, 0.0, "unsupported")
-
-
-def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """The share of pairs in which the positive one has the higher score; ties count half."""
-    ranked = sorted([(score, True) for score in positive] + [(score, False) for score in negative])
-    ranks: dict[float, list[int]] = defaultdict(list)
-    for rank, (score, _) in enumerate(ranked, 1):
-        ranks[score].append(rank)
-    total = sum(statistics.fmean(ranks[score]) for score in positive)
-    return (total - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative))
 
 
 def overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
