@@ -1,36 +1,54 @@
 """`carrel replay`: a stored prompt run again, and both answers side by side."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from app.cli.options import Command, Run, run_of
 from app.cli.output import Output
 from app.cli.program import Desk
 from app.client.figures import figures
+from app.errors import NotFoundError
 from app.events import Failed, Finished
-from app.records import Message
+from app.records import Audit, Message
+
+if TYPE_CHECKING:
+    from app.client.client import Client
 
 
 @click.command("replay", cls=Command)
-@click.argument("message")
+@click.argument("message", required=False)
 @click.pass_context
-def replay(context: click.Context, message: str) -> int:
+def replay(context: click.Context, message: str | None) -> int:
     """Run the prompt of an answer again and show both: what they say, how it checks, how fast it was.
 
-    MESSAGE is the id of an answer, as `ask --json` and `export --format json` give it. With --model
+    MESSAGE is the id of an answer, as `ask --json` and `export --format json` give it; without, the latest
+    one for which something was read. With --model
     another model answers; if another Carrel does the work, it answers with that model meanwhile and goes
     back to its own. Nothing is stored. The new answer is shown as the model wrote it, every sentence
     checked against the passages that were read then.
     """
     run = run_of(context)
     with run.open() as desk:
-        before = desk.run(desk.client.message(message))
-        now = _again(desk, run, message)
+        before = desk.run(_before(desk.client, message))
+        now = _again(desk, run, before.message.id)
     run.output.data({"before": before, "now": now})
     if now is None:
         return 1
     _show("Before", before.message, run.output)
     _show("Now", now, run.output)
     return 0
+
+
+async def _before(client: "Client", message: str | None) -> Audit:
+    if message is not None:
+        return await client.message(message)
+    for conversation in await client.conversations():
+        detail = await client.conversation(conversation.id)
+        for found in reversed(detail.messages):
+            if found.role == "assistant" and any(source.read for source in found.sources):
+                return await client.message(found.id)
+    raise NotFoundError("There is no answer yet that could be run again.")
 
 
 def _again(desk: Desk, run: Run, message: str) -> Message | None:

@@ -1,13 +1,25 @@
 """`carrel replay`: both answers, how they check, and how fast they were."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from app.cli.commands import run
 from app.errors import ReportedError
 from app.events import Failed, Finished, Retrieved
-from app.records import Audit, Citation, Conversation, Message, Problem, Timings, Usage
+from app.records import (
+    Audit,
+    Citation,
+    Conversation,
+    ConversationDetail,
+    Message,
+    Passage,
+    Problem,
+    Source,
+    Timings,
+    Usage,
+)
 
 QUESTION = Message("q", "c", None, "user", "complete", "How long?", 1.0)
 TEXT = "Three months. Dogs are welcome."
@@ -92,6 +104,30 @@ def test_a_replay_that_fails_gives_the_reason(program, replaying, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "It is no model. [model_file_invalid]\n"
+
+
+def test_without_an_id_the_latest_answer_is_run_again(program, client, replaying, lease):
+    asked = replaying(RETRIEVED, Finished(NOW))
+    passage = Passage(1, lease.id, lease.name, True, 3, 0, 5, None, "Three")
+    answered = replace(BEFORE, sources=(Source(1, passage, 1.0, True),))
+    told = {
+        "new": (QUESTION, replace(BEFORE, id="nothing read")),
+        "old": (QUESTION, answered, replace(QUESTION, id="q2")),
+    }
+
+    async def conversations():
+        return tuple(Conversation(key, key, 1.0, 1.0) for key in told)
+
+    async def conversation(key):
+        return ConversationDetail(Conversation(key, key, 1.0, 1.0), told[key])
+
+    client.conversations, client.conversation = conversations, conversation
+
+    assert run(program, ["replay"]) == 0
+    assert asked == [("a", None)]
+
+    told.clear()
+    assert run(program, ["replay"]) == 1
 
 
 def test_an_unknown_message_is_an_error(program, replaying, capsys):

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from app import paths
 from app.backend.ask.ranking import Ranking
 from app.backend.ask.retrieval import Retriever
 from app.backend.documents.chunking import chunks, embedding_text
 from app.backend.documents.parsing.messages import Heading, ReadPage
+from app.backend.evaluation.shelf import vectors_of
 from app.cache.embeddings import EmbeddingCache
 from app.database.connection import Database
 from app.database.documents import Documents, PageText
@@ -26,7 +25,6 @@ from app.serving.catalogue import bundled
 from app.serving.embedder import Embedder
 
 _YEAR_S = 365 * 86_400
-_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +85,9 @@ class Library:
         if known and document.status == "ready":
             return
         found = chunks(text.pages, self.embedder.count, self.embedder.max_tokens)
-        vectors = await self._vectors([embedding_text(passage) for passage in found])
+        vectors = await vectors_of(self.embedder, self.cache, [embedding_text(passage) for passage in found])
         pages = [PageText(page.number, page.text) for page in text.pages]
         self.documents.complete(document.id, pages, found, vectors, self.embedder.sha256)
-
-    async def _vectors(self, texts: list[str]) -> np.ndarray:
-        rows = np.zeros((len(texts), self.embedder.dimension), np.float32)
-        known = self.cache.get(self.embedder.sha256, texts)
-        missing = [place for place, vector in enumerate(known) if vector is None]
-        for start in range(0, len(missing), _BATCH):
-            wanted = [texts[place] for place in missing[start : start + _BATCH]]
-            made = await self.embedder.embed(wanted)
-            self.cache.put(self.embedder.sha256, wanted, made)
-            rows[missing[start : start + _BATCH]] = made
-        for place, vector in enumerate(known):
-            if vector is not None:
-                rows[place] = vector
-        return rows
 
 
 @contextmanager

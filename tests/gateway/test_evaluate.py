@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.errors import ReportedError
+from app.errors import ModelError, ReportedError
 from app.events import Evaluated, EvaluationProgress, Failed
 from app.paths import Profile
 from tests.gateway.conftest import opened
@@ -108,6 +108,30 @@ def test_a_public_set_is_measured_and_leaves_nothing(library, tmp_path):
     assert (end.evaluation.of, end.evaluation.documents) == ("cranfield", 2)
     assert {measure.name: measure.value for measure in end.evaluation.measures}["hit@1"] == 1.0
     assert len(library.do(library.client.documents())) == 3
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_without_a_chat_model_the_finding_and_the_checks_are_measured_all_the_same(library, monkeypatch):
+    class Without:
+        """The real models, but for the one that answers."""
+
+        def __init__(self, models):
+            self.describe = models.describe
+
+        async def chat(self):
+            raise ModelError("There is no chat model.")
+
+    service = library.backend.evaluation
+    monkeypatch.setattr(service, "_models", Without(service._models))
+
+    (*_, end) = library.do(events_of(library.client.evaluate(quick=True)))
+
+    values = {measure.name: measure for measure in end.evaluation.measures}
+    assert end.evaluation.note == "There is no chat model."
+    assert values["hit@5"].value is not None
+    assert values["true sentences doubted"].count > 0
+    assert values["asked fact in the answer"].value is None
 
 
 @pytest.mark.model
