@@ -24,6 +24,11 @@ with its trace ID and shown as one, never swallowed.
     │   ├── DamagedFileError         file_damaged
     │   ├── EncryptedFileError       file_encrypted
     │   └── ParserLimitError         parser_limit
+    ├── FolderError (422)            a folder cannot be followed as it should; code says why
+    │   ├── FolderMissingError       folder_missing
+    │   ├── FolderUnreadableError    folder_unreadable
+    │   ├── FolderRemoteError        folder_remote
+    │   └── WatchLimitError          watch_limit
     ├── ModelError (503)             model_unavailable
     │   ├── ModelFileError           model_file_invalid
     │   ├── ModelTooLargeError       model_too_large
@@ -202,6 +207,56 @@ class ParserLimitError(DocumentError):
     """Reading the file took too long, too much memory, or made too much text."""
 
     code = "parser_limit"
+
+
+class FolderError(AppError):
+    """A folder cannot be followed as it should."""
+
+    code = "folder_failed"
+    status = 422
+
+
+class FolderMissingError(FolderError):
+    """The folder is not there: deleted, or on a disk or another computer that is away."""
+
+    code = "folder_missing"
+
+    def __init__(
+        self, message: str = "This folder is not there now. Its documents are kept until it is back."
+    ) -> None:
+        super().__init__(message)
+
+
+class FolderUnreadableError(FolderError):
+    """The folder may not be looked into."""
+
+    code = "folder_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("You are not allowed to look into this folder.")
+
+
+class FolderRemoteError(FolderError):
+    """The folder lies on another computer, whose changes the system does not tell."""
+
+    code = "folder_remote"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"This folder is on another computer; Carrel looks for changes every {seconds:.0f} seconds."
+        )
+
+
+class WatchLimitError(FolderError):
+    """The system's limit of folders that can be watched is reached."""
+
+    code = "watch_limit"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "The system's limit of watched folders is reached;"
+            f" Carrel looks for changes every {seconds:.0f} seconds instead."
+        )
 
 
 class ModelError(AppError):

@@ -7,7 +7,18 @@ fields as JSON. One question ends in exactly one Finished or Failed.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.records import Citation, Conversation, Document, Evaluation, Message, Model, Problem, Rating, Source
+from app.records import (
+    Citation,
+    Conversation,
+    Document,
+    Evaluation,
+    Message,
+    Model,
+    Problem,
+    Rating,
+    Source,
+    WatchedFolder,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,22 @@ class DocumentRemoved:
 
     event: ClassVar[str] = "document_removed"
     document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderChanged:
+    """A folder is followed from now on, or how it is followed or what is in it changed."""
+
+    event: ClassVar[str] = "folder_changed"
+    folder: WatchedFolder
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRemoved:
+    """A folder is followed no more."""
+
+    event: ClassVar[str] = "folder_removed"
+    folder_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +170,8 @@ AskEvent = Retrieved | Delta | Checked | Finished | Failed
 FeedEvent = (
     DocumentChanged
     | DocumentRemoved
+    | FolderChanged
+    | FolderRemoved
     | ConversationChanged
     | ConversationRemoved
     | AnswerRated
@@ -161,6 +190,8 @@ FEED_EVENTS: dict[str, type[FeedEvent]] = {
     for kind in (
         DocumentChanged,
         DocumentRemoved,
+        FolderChanged,
+        FolderRemoved,
         ConversationChanged,
         ConversationRemoved,
         AnswerRated,

@@ -12,6 +12,7 @@ DocumentStatus = Literal["queued", "reading", "embedding", "ready", "failed"]
 Role = Literal["user", "assistant"]
 MessageState = Literal["running", "complete", "stopped", "failed", "interrupted"]
 Verdict = Literal["supported", "partly", "unsupported"]
+WatchState = Literal["watching", "polling", "missing"]
 ModelKind = Literal["chat", "embedding", "reranking"]
 Thumb = Literal["up", "down"]
 RatingReason = Literal["incorrect", "not_asked", "incomplete", "wrong_source", "hard_to_read"]
@@ -322,6 +323,29 @@ class Addition:
     document: Document | None = None
     problem: Problem | None = None
     known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFolder:
+    """A folder that is followed: its files are documents, and stay what the files are.
+
+    `state`: `watching` (the system tells of changes), `polling` (they are looked for now and then;
+    `problem` says why) or `missing` (it is not there; its documents are kept). `scanned_at` is None
+    until all of it was looked at once. Of the files that cannot be taken in, `refused_count` in all,
+    the first are named in `refused`.
+    """
+
+    id: str
+    path: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    state: WatchState
+    problem: Problem | None
+    documents: int
+    refused: tuple[Addition, ...]
+    refused_count: int
+    added_at: float
+    scanned_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

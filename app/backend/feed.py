@@ -20,6 +20,8 @@ from app.events import (
     DocumentChanged,
     DocumentRemoved,
     FeedEvent,
+    FolderChanged,
+    FolderRemoved,
     ModelChanged,
     Notice,
     WindowRequested,
@@ -105,7 +107,7 @@ class _Reader:
                 return
             self._count += 1
             subject = _subject(event)
-            if isinstance(event, (DocumentRemoved, ConversationRemoved)):
+            if isinstance(event, (DocumentRemoved, FolderRemoved, ConversationRemoved)):
                 # What is gone has no state any more; its removal goes to the end of the line.
                 self._waiting.pop(subject, None)
             self._waiting[self._count if subject is None else subject] = event
@@ -153,6 +155,10 @@ def _subject(event: FeedEvent) -> Hashable:
             return ("document", event.document.id)
         case DocumentRemoved():
             return ("document", event.document_id)
+        case FolderChanged():
+            return ("folder", event.folder.id)
+        case FolderRemoved():
+            return ("folder", event.folder_id)
         case ConversationChanged():
             return ("conversation", event.conversation.id)
         case ConversationRemoved():

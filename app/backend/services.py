@@ -29,6 +29,7 @@ from app.backend.models import ModelService
 from app.backend.queue.service import QueueService
 from app.backend.queue.worker import Worker
 from app.backend.status import StatusService
+from app.backend.watching.service import WatchService
 from app.cache.embeddings import EmbeddingCache
 from app.cache.sessions import Sessions
 from app.database.audits import Audits
@@ -41,6 +42,7 @@ from app.database.places import Places
 from app.database.ratings import Ratings
 from app.database.search import Search
 from app.database.users import Users
+from app.database.watched import WatchedFolders
 from app.serving.generation import Sampling
 from app.serving.models import Models
 
@@ -64,6 +66,7 @@ class Backend:
     status: StatusService
     feed: Feed
     worker: Worker
+    watching: WatchService
 
     async def start(self) -> None:
         """Put right what a crash left and begin to work. Call once, on the gateway's loop.
@@ -73,13 +76,16 @@ class Backend:
         """
         if interrupted := await self.ask.start():
             _log.info("answers interrupted", extra={"answers": interrupted})
-        await self.documents.sweep(await self.accounts.local_user())
+        user_id = await self.accounts.local_user()
+        await self.documents.sweep(user_id)
         await self.worker.start()
+        await self.watching.start(user_id)
 
     async def close(self) -> None:
-        """End answers, the worker and the feed. What it was built from stays open. Idempotent."""
+        """End answers, followers, the worker and the feed. What it was built from stays open. Idempotent."""
         closing: tuple[Callable[[], Awaitable[None]], ...] = (
             self.ask.close,
+            self.watching.close,
             self.worker.close,
             self.documents.close,
         )
@@ -190,4 +196,5 @@ def build(
         ),
         feed=feed,
         worker=Worker(queue, indexer, documents, feed, lanes=files_at_once),
+        watching=WatchService(WatchedFolders(database), intake, feed, profile=profile),
     )

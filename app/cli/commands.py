@@ -20,6 +20,7 @@ from app.cli.search import search
 from app.cli.serve import serve, token
 from app.cli.settings import settings
 from app.cli.verify import verify
+from app.cli.watch import watch
 from app.errors import AppError, ConnectionLostError
 from app.records import Problem
 
@@ -47,7 +48,7 @@ def window(context: click.Context) -> int:
 
 
 _COMMANDS = (
-    *(ask, add, documents, search, export, replay),
+    *(ask, add, watch, documents, search, export, replay),
     *(serve, token, settings, models, evaluate, verify),
 )
 for _command in _COMMANDS:

@@ -35,7 +35,7 @@ def add(context: click.Context, paths: tuple[Path, ...]) -> int:
     ready = [a for a in additions if a.problem is None]
     known = sum(a.known for a in ready)
     run.output.text(
-        f"{_count(len(ready), 'document')} ready" + (f" ({known} known before)." if known else ".")
+        f"{count(len(ready), 'document')} ready" + (f" ({known} known before)." if known else ".")
     )
     return 1 if failures(additions, run.output) else 0
 
@@ -101,7 +101,7 @@ def failures(additions: Sequence[Addition], output: Output) -> bool:
         return False
     from rich.table import Table  # noqa: PLC0415 - rich is loaded only where something is drawn with it
 
-    table = Table("File", "Why it failed", "Code", title=f"{_count(len(failed), 'file')} failed")
+    table = Table("File", "Why it failed", "Code", title=f"{count(len(failed), 'file')} failed")
     for addition in failed:
         if addition.problem is not None:
             table.add_row(plain(addition.name), plain(addition.problem.message), addition.problem.code)
@@ -129,18 +129,42 @@ def _table(found: Sequence[Document], output: Output) -> None:
         return
     from rich.table import Table  # noqa: PLC0415 - as above
 
-    table = Table("ID", "Name", "Status", "Pages", "Passages", "Size", box=None, pad_edge=False)
+    table = Table("ID", "Name", "Status", "Pages", "Passages", "Size", "Time", box=None, pad_edge=False)
     for document in found:
         table.add_row(
             document.id[:_SHORT_ID],
             plain(document.name),
-            f"failed: {document.error.message}" if document.error else document.status,
-            str(document.pages) if document.paged and document.pages else "",
+            _status(document),
+            _pages(document),
             str(document.passages),
             size(document.size),
+            _time(document),
         )
     output.table(table)
 
 
-def _count(number: int, noun: str) -> str:
+def _status(document: Document) -> str:
+    status = f"failed: {document.error.message}" if document.error else str(document.status)
+    if document.changed:
+        status = "changed" if status == "queued" else f"changed, {status}"
+    return f"{status}, file missing" if document.missing else status
+
+
+def _pages(document: Document) -> str:
+    """How many, and which of them were no ordinary ones."""
+    parts = [f"{document.pages_empty} empty"] if document.pages_empty else []
+    parts += [f"{document.pages_by_ocr} by OCR"] if document.pages_by_ocr else []
+    pages = str(document.pages) if document.pages and (document.paged or parts) else ""
+    return f"{pages} ({', '.join(parts)})" if parts else pages
+
+
+def _time(document: Document) -> str:
+    """Of reading and of embedding."""
+    if document.read_s is None or document.embed_s is None:
+        return ""
+    return f"{document.read_s:.1f} + {document.embed_s:.1f} s"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things for a person: "1 document", "1,000 documents"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -18,6 +18,7 @@ from app.client.wire import (
     Models,
     Shown,
     Stopped,
+    WatchedFolders,
     read,
 )
 from app.errors import ConnectionLostError
@@ -46,6 +47,7 @@ from app.records import (
     SearchResult,
     Session,
     Thumb,
+    WatchedFolder,
 )
 
 
@@ -99,6 +101,28 @@ class Client(Connection):
             "GET", f"/documents/{_part(document_id)}/pages/{number}/image", params={"width": width}
         )
         return answer.content
+
+    # Folders that are followed
+
+    async def watched(self) -> tuple[WatchedFolder, ...]:
+        """The folders that are followed, by path."""
+        return (await self._get("/watched", WatchedFolders)).folders
+
+    async def watch(
+        self, path: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> WatchedFolder:
+        """Follow a folder of the gateway's machine; it is looked through in the background.
+
+        Args:
+            include, exclude: patterns as in .gitignore; see the API's description.
+        """
+        body = {"path": str(path), "include": list(include), "exclude": list(exclude)}
+        return read(await self._send("POST", "/watched", body), WatchedFolder)
+
+    async def unwatch(self, folder_id: str, documents: bool = False) -> None:
+        """Follow a folder no more; with `documents`, those that came from it go, too."""
+        query = {"documents": "true"} if documents else {}
+        await self._request("DELETE", f"/watched/{_part(folder_id)}", params=query)
 
     # Search and questions
 

@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 
 from app.errors import ConnectionLostError, ReportedError
-from app.records import Addition, Conversation, Document, Model, Problem
+from app.records import Addition, Conversation, Document, Model, Problem, WatchedFolder
 
 Value = TypeVar("Value")
 
@@ -26,6 +26,12 @@ class Additions(msgspec.Struct, frozen=True):
     """POST /documents."""
 
     additions: tuple[Addition, ...]
+
+
+class WatchedFolders(msgspec.Struct, frozen=True):
+    """GET /watched."""
+
+    folders: tuple[WatchedFolder, ...]
 
 
 class Conversations(msgspec.Struct, frozen=True):

@@ -101,7 +101,7 @@ class Documents:
                 touched: dict[int, None] = {}
                 root = self._database.path.parent
                 serial, how = placing.take(db, root, user_id, file, by_hand=True, touched=touched)
-                known = how == "known"
+                known = how in ("known", "same")
                 for other in touched:
                     placing.settle(db, other)
             return by_serial(db, serial), known

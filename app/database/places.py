@@ -24,8 +24,6 @@ from app.records import Document, Problem
 __all__ = ["Gone", "NewFile", "Place", "Places", "Refusal", "Stamp", "Taken"]
 
 _AT_ONCE = 500  # values of one query
-# A document that failed for one of these is read again as soon as its file is back.
-_AWAY = ("file_missing", "file_unreadable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,8 @@ class Place:
 
     One without a document was refused (`problem`), or removed from the library by the user.
     `looked_at` is when it was opened last; `missing_since` is None while it is there; `mounted`
-    files lie on another disk than the folder they were found from.
+    files lie on another disk than the folder they were found from. `unread` ones were not there in
+    the moment when they were to be read.
     """
 
     id: int
@@ -46,6 +45,7 @@ class Place:
     mounted: bool
     missing_since: float | None
     problem: Problem | None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Gone:
 class Taken:
     """What a change of places came to. `how` goes with the `documents` of files that were taken.
 
-    A `known` content was here before; an `edited` document has another content now.
+    A `known` content was here before, at the `same` place even; an `edited` document has another now.
     """
 
     documents: tuple[Document, ...]
@@ -157,6 +157,8 @@ class Places:
     def lose(self, places: Sequence[Place], *, anew: bool = False) -> Taken:
         """The files of these places are not there; documents that lie nowhere else are missing.
 
+        A place that was moved since it was looked at is left as it is.
+
         Args:
             anew: count the time from now, also for those that were missing before.
         """
@@ -166,8 +168,8 @@ class Places:
         def work(db: sqlite_utils.Database) -> Taken:
             db.conn.executemany(
                 "UPDATE places SET missing_since = CASE WHEN ?1 THEN ?2 ELSE coalesce(missing_since, ?2) END"
-                " WHERE id = ?3",
-                [(anew, now, place) for place in ids],
+                " WHERE id = ?3 AND path = ?4",
+                [(anew, now, place.id, os.fsencode(place.path)) for place in places],
             )
             return _documents_of(db, ids)
 
@@ -192,17 +194,6 @@ class Places:
                 lambda db: db.conn.executemany("UPDATE places SET by_hand = 1 WHERE id = ?", ids).rowcount
             )
 
-    def touch(self, places: Sequence[tuple[Place, Stamp]], looked_at: float) -> None:
-        """The files of these places have another stamp, but what they held."""
-        values = [(stamp.size, stamp.mtime_ns, stamp.inode, looked_at, place.id) for place, stamp in places]
-        self._database.write(
-            lambda db: (
-                db.conn.executemany(
-                    "UPDATE places SET size = ?, mtime_ns = ?, inode = ?, looked_at = ? WHERE id = ?", values
-                ).rowcount
-            )
-        )
-
     def drop(self, places: Sequence[Place]) -> Taken:
         """Forget places whose files were deleted; documents that lie nowhere else go with them.
 
@@ -213,24 +204,22 @@ class Places:
             touched: dict[int, None] = {}
             for place in places:
                 row = db.execute(
-                    "SELECT document FROM places p WHERE id = ? AND missing_since IS NOT NULL AND"
-                    " (NOT by_hand OR document IS NULL OR EXISTS (SELECT 1 FROM places o"
+                    "SELECT document FROM places p WHERE id = ? AND path = ? AND missing_since IS NOT NULL"
+                    " AND (NOT by_hand OR document IS NULL OR EXISTS (SELECT 1 FROM places o"
                     " WHERE o.document = p.document AND o.missing_since IS NULL))",
-                    [place.id],
+                    [place.id, os.fsencode(place.path)],
                 ).fetchone()
                 if row is None:
                     continue
                 db.execute("DELETE FROM places WHERE id = ?", [place.id])
                 if row[0] is not None:
                     touched[row[0]] = None
-            removed = _settle(db, touched)
-            left = [serial for serial in touched if placing.is_there(db, serial)]
-            return Taken(tuple(by_serial(db, serial) for serial in left), removed=removed)
+            return _left(db, touched)
 
         return self._database.write(work)
 
     def forget_set_aside(self, user_id: str, folder: str | os.PathLike[str]) -> None:
-        """Forget the files of a folder that were refused or removed by the user."""
+        """Forget the files of a folder that were refused, or removed from the library by the user."""
         begin, end = placing.prefix(folder)
         self._database.write(
             lambda db: (
@@ -240,6 +229,26 @@ class Places:
                 ).rowcount
             )
         )
+
+    def clear(self, user_id: str, folder: str | os.PathLike[str]) -> Taken:
+        """Forget a folder: what the user did not name himself goes, unless it lies elsewhere, too."""
+        begin, end = placing.prefix(folder)
+        within = "user_id = ? AND path >= ? AND path < ? AND (NOT by_hand OR document IS NULL)"
+
+        def work(db: sqlite_utils.Database) -> Taken:
+            query = f"SELECT DISTINCT document FROM places WHERE document IS NOT NULL AND {within}"  # noqa: S608
+            touched = [row[0] for row in db.execute(query, [user_id, begin, end])]
+            db.execute(f"DELETE FROM places WHERE {within}", [user_id, begin, end])  # noqa: S608
+            return _left(db, touched)
+
+        return self._database.write(work)
+
+
+def _left(db: sqlite_utils.Database, touched: Iterable[int]) -> Taken:
+    """Settle documents that lost places, and return those that have some left."""
+    removed = _settle(db, touched)
+    left = [serial for serial in touched if placing.is_there(db, serial)]
+    return Taken(tuple(by_serial(db, serial) for serial in left), removed=removed)
 
 
 def _documents_of(db: sqlite_utils.Database, places: Sequence[int]) -> Taken:
@@ -257,7 +266,7 @@ def _documents_of(db: sqlite_utils.Database, places: Sequence[int]) -> Taken:
 def _back(db: sqlite_utils.Database, places: Sequence[int]) -> Taken:
     """The files of these places are there: those that were not when they were to be read are, now."""
     for document in _documents_of(db, places).documents:
-        if document.status == "failed" and document.error and document.error.code in _AWAY:
+        if document.status == "failed" and document.error and document.error.code in placing.AWAY:
             queue(db, row_of(db, document.id)["serial"])
     return _documents_of(db, places)
 
@@ -274,7 +283,9 @@ def _settle(db: sqlite_utils.Database, serials: Iterable[int]) -> tuple[Gone, ..
 
 def _places(db: sqlite_utils.Database, where: str, values: Sequence[object]) -> Iterator[Place]:
     query = f"""
-        SELECT p.*, d.id AS document_id FROM places p LEFT JOIN documents d ON d.serial = p.document
+        SELECT p.*, d.id AS document_id,
+            coalesce(d.status = 'failed' AND d.error_code = 'file_missing', 0) AS unread
+        FROM places p LEFT JOIN documents d ON d.serial = p.document
         WHERE {where} ORDER BY p.path
     """  # noqa: S608 - only conditions of this module are put in
     for row in db.query(query, values):
@@ -294,4 +305,5 @@ def _place(row: dict[str, Any]) -> Place:
         mounted=bool(row["mounted"]),
         missing_since=row["missing_since"],
         problem=None if code is None else Problem(code, row["error_message"] or ""),
+        unread=bool(row["unread"]),
     )

@@ -15,6 +15,8 @@ from app.database.passages import clear
 from app.database.text import storable
 from app.records import Problem
 
+# A document that failed for one of these is read again as soon as its file is there.
+AWAY = ("file_missing", "file_unreadable")
 _INODE_BITS = 63  # what an SQLite integer holds; some file systems number beyond
 
 
@@ -62,7 +64,7 @@ class Refusal:
     problem: Problem
 
 
-How = Literal["new", "known", "edited"]
+How = Literal["new", "edited", "known", "same"]
 
 
 def take(
@@ -92,6 +94,8 @@ def take(
         untouched = place is not None and _stamp(place) == file.stamp and not by_hand
         if same["status"] == "failed" and not untouched:
             queue(db, serial)
+        elif place is not None and place["document"] == serial and place["missing_since"] is None:
+            how = "same"
         _look_after(db, root, same)
     elif held is not None and not _elsewhere(db, held, place):
         serial, how = held["serial"], "edited"
@@ -197,6 +201,13 @@ def settle(db: sqlite_utils.Database, serial: int) -> tuple[str, str] | None:
         changes |= {"place": shown["path"], "path": path, "name": shown["name"]}
     if any(document[name] != value for name, value in changes.items()):
         db["documents"].update(serial, changes)
+    if (
+        document["status"] == "failed"
+        and document["error_code"] in AWAY
+        and not changes["missing"]
+        and "path" in changes
+    ):
+        queue(db, serial)
     return None
 
 

@@ -29,6 +29,7 @@ from app.gateway.routes import (
     v1_chat,
     v1_embeddings,
     v1_models,
+    watched,
 )
 from app.gateway.routes.answers import Errors
 from app.gateway.routes.call import Desk
@@ -67,6 +68,7 @@ def create(backend: Backend, listeners: Listeners, *, limits: Limits) -> FastAPI
         health,
         sessions,
         documents,
+        watched,
         search,
         ask,
         conversations,

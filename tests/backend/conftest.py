@@ -24,6 +24,8 @@ from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
 from app.backend.queue.service import QueueService
 from app.backend.queue.worker import Worker
+from app.backend.watching.follower import Pace
+from app.backend.watching.service import WatchService
 from app.cache.embeddings import EmbeddingCache
 from app.database.connection import Database
 from app.database.documents import Documents
@@ -31,6 +33,7 @@ from app.database.jobs import Jobs
 from app.database.journal import Journal
 from app.database.places import Places
 from app.database.users import Users
+from app.database.watched import WatchedFolders
 from app.events import DocumentChanged, FeedEvent
 from app.records import Document
 
@@ -82,6 +85,7 @@ class Library:
     embedder: WordEmbedder
     uploads: Path
     intake: Intake
+    watching: WatchService
     forgotten: list[bool]  # one entry for each time the models had to forget what they read
 
     async def settled(self, *ids: str) -> tuple[Document, ...]:
@@ -110,7 +114,9 @@ def open_library(profile: paths.Profile):
     """A context manager that opens the library of the test's profile; again after it was closed."""
 
     @asynccontextmanager
-    async def opened(*, working: bool = True, lanes: int = 1) -> AsyncIterator[Library]:
+    async def opened(
+        *, working: bool = True, lanes: int = 1, following: Pace | None = None
+    ) -> AsyncIterator[Library]:
         database = Database(profile.database)
         await asyncio.to_thread(database.open)
         cache = EmbeddingCache(profile.embeddings)
@@ -142,10 +148,15 @@ def open_library(profile: paths.Profile):
             forget=lambda: forgotten.append(True),
             viewer=viewer,
         )
+        watching = WatchService(
+            WatchedFolders(database), intake, feed, profile=profile.root, pace=following or Pace()
+        )
         user = await asyncio.to_thread(Users(database).local)
         try:
             if working:
                 await worker.start()
+            if following is not None:
+                await watching.start(user)
             yield Library(
                 user,
                 database,
@@ -159,9 +170,11 @@ def open_library(profile: paths.Profile):
                 embedder,
                 profile.uploads,
                 intake,
+                watching,
                 forgotten,
             )
         finally:
+            await watching.close()
             await worker.close()
             await service.close()
             feed.close()

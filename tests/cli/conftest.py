@@ -13,7 +13,18 @@ from app.cli.program import Desk
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, DocumentChanged, FeedEvent
 from app.paths import Profile
-from app.records import Addition, Document, Health, Model, Page, Problem, SearchResult, Session, Timings
+from app.records import (
+    Addition,
+    Document,
+    Health,
+    Model,
+    Page,
+    Problem,
+    SearchResult,
+    Session,
+    Timings,
+    WatchedFolder,
+)
 
 DOCUMENT = Document(
     id="d-lease-0001",
@@ -46,6 +57,9 @@ class ScriptedClient:
     asked: list[dict[str, object]] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    following: list[WatchedFolder] = field(default_factory=list)  # looked at again, the next of a path
+    followed: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
+    left: list[tuple[str, bool]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -101,6 +115,22 @@ class ScriptedClient:
 
     async def documents(self) -> tuple[Document, ...]:
         return self.library
+
+    async def watch(self, path: str, include: Sequence[str], exclude: Sequence[str]) -> WatchedFolder:
+        self.followed.append((path, tuple(include), tuple(exclude)))
+        return self.following[0]
+
+    async def watched(self) -> tuple[WatchedFolder, ...]:
+        states: dict[str, WatchedFolder] = {}
+        for folder in self.following:
+            states.setdefault(folder.id, folder)
+        for seen in states.values():
+            if sum(folder.id == seen.id for folder in self.following) > 1:
+                self.following.remove(seen)
+        return tuple(states.values())
+
+    async def unwatch(self, folder_id: str, documents: bool) -> None:
+        self.left.append((folder_id, documents))
 
     async def delete_document(self, document_id: str) -> None:
         self.removed.append(document_id)

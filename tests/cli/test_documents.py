@@ -121,3 +121,22 @@ def test_a_retried_document_that_fails_again_gives_1(program, client, failed_doc
     assert run(program, ["documents", "retry", failed_document.id]) == 1
 
     assert "There is no text in this file." in capsys.readouterr().err
+
+
+def test_the_list_says_what_of_each_document_was_no_ordinary_page_and_how_long_it_took(
+    program, client, lease, capsys
+):
+    client.library = (
+        replace(lease, pages_empty=1, pages_by_ocr=2, read_s=1.24, embed_s=0.5),
+        replace(lease, id="d-notes-0001", name="notes.txt", paged=False, missing=True),
+        replace(lease, id="d-draft-0001", name="draft.txt", status="queued", changed=True, paged=False),
+    )
+
+    run(program, ["documents"])
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [
+        "d-lease- Lease agreement.pdf ready 4 (1 empty, 2 by OCR) 9 2 KB 1.2 + 0.5 s",
+        "d-notes- notes.txt ready, file missing 9 2 KB",
+        "d-draft- draft.txt changed 9 2 KB",
+    ]

@@ -40,7 +40,7 @@ class Folder:
 
     def take(self, name, content, *, by_hand=False):
         taken = self.places.take(self.user, [self.file(name, content)], by_hand=by_hand)
-        return taken.documents[0], taken.how[0] == "known", taken.removed
+        return taken.documents[0], taken.how[0] in ("known", "same"), taken.removed
 
     def place(self, name):
         (found,) = [place for place in self.all() if place.path == str(self.root / name)]

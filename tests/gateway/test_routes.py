@@ -231,6 +231,8 @@ def test_the_api_describes_itself(site):
         "/documents/{document_id}/retry",
         "/documents/{document_id}/pages/{number}",
         "/documents/{document_id}/pages/{number}/image",
+        "/watched",
+        "/watched/{folder_id}",
         "/search",
         "/ask",
         "/ask/{answer_id}/stop",

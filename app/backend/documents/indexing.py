@@ -22,7 +22,7 @@ from app.backend.feed import Feed
 from app.cache.embeddings import EmbeddingCache
 from app.database.documents import Documents, NewPassage, PageText, Reading
 from app.database.journal import Journal, text_key
-from app.errors import BusyError, EmptyFileError
+from app.errors import BusyError, DocumentError, EmptyFileError, FileMissingError
 from app.events import DocumentChanged
 from app.records import Document, DocumentStatus
 
@@ -71,16 +71,13 @@ class Indexer:
             ModelError: there is no embedder.
             StorageError: what was made could not be stored.
         """
-        location = await asyncio.to_thread(self._documents.location, document_id)
         progress = _Progress(self._documents, self._feed, document_id)
         document = await progress.note(status="reading", pages_read=0, passages=0, passages_embedded=0)
         if document.size == 0:
             raise EmptyFileError
         embedder = await self._embedder()
-        await asyncio.to_thread(check_unchanged, location, document.size, document.content_hash)
-
         begun = time.monotonic()
-        pages, passages, by_ocr = await self._read(location, document.media_type, embedder, progress)
+        pages, passages, by_ocr = await self._read_where_it_lies(document, embedder, progress)
         read = time.monotonic()
         await progress.note(
             status="embedding", pages=len(pages), pages_read=len(pages), passages=len(passages)
@@ -135,6 +132,31 @@ class Indexer:
             reading=reading,
         )
         self._feed.publish(DocumentChanged(ready))
+
+    async def _read_where_it_lies(
+        self, document: Document, embedder: PassageEmbedder, progress: "_Progress"
+    ) -> tuple[list[PageText], list[NewPassage], int]:
+        """Read the document's file, and nothing else that may come to lie at its place meanwhile."""
+        while True:
+            location = await asyncio.to_thread(self._documents.location, document.id)
+
+            async def check(location: Path = location) -> None:
+                await asyncio.to_thread(check_unchanged, location, document.size, document.content_hash)
+
+            try:
+                await check()
+                try:
+                    found = await self._read(location, document.media_type, embedder, progress)
+                except DocumentError:
+                    await check()  # or is it another file's fault?
+                    raise
+                await check()
+            except FileMissingError:
+                # It may lie elsewhere by now.
+                if await asyncio.to_thread(self._documents.location, document.id) == location:
+                    raise
+            else:
+                return found
 
     async def _read(
         self, location: Path, media_type: str, embedder: PassageEmbedder, progress: "_Progress"

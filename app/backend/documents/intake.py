@@ -7,7 +7,7 @@ runs on threads.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path, PurePath
 
 from app.backend.documents import files, media_types
@@ -90,8 +90,8 @@ class Intake:
             if isinstance(looked, Taken):
                 await self.tell(looked)
             if batch.is_due:
-                await self._store(user_id, batch, by_hand=by_hand)
-        await self._store(user_id, batch, by_hand=by_hand)
+                await _to_its_end(self._store(user_id, batch, by_hand=by_hand))
+        await _to_its_end(self._store(user_id, batch, by_hand=by_hand))
         return batch.additions
 
     async def tell(self, taken: Taken) -> None:
@@ -116,11 +116,12 @@ class Intake:
             self.places.take, user_id, [file for _, file in files_taken], by_hand=by_hand
         )
         for (number, file), document, how in zip(files_taken, taken.documents, taken.how, strict=True):
-            batch.additions[number] = Addition(file.name, document=document, known=how == "known")
+            batch.additions[number] = Addition(file.name, document=document, known=how in ("known", "same"))
             if how == "edited":
                 # What is being read is the earlier state.
                 await self._cancel(document.id)
-        await self.tell(taken)
+        news = [document for document, how in zip(taken.documents, taken.how, strict=True) if how != "same"]
+        await self.tell(Taken(tuple(news), removed=taken.removed))
 
     async def _let_go(self, gone: Gone) -> None:
         await self._cancel(gone.document_id)
@@ -204,6 +205,16 @@ class _Batch:
         waiting, self._waiting, self._since = self._waiting, [], time.monotonic()
         taken = [(number, file) for number, file in waiting if isinstance(file, NewFile)]
         return taken, [(number, file) for number, file in waiting if isinstance(file, Refusal)]
+
+
+async def _to_its_end(work: Coroutine[None, None, None]) -> None:
+    """Do what must not be left half done: stored, but not told. A cancellation waits for it."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 def shown(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.records import Addition, Conversation, Document, Model
+from app.records import Addition, Conversation, Document, Model, WatchedFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,13 @@ class Additions:
     """What became of each file of an add."""
 
     additions: tuple[Addition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFolders:
+    """The folders that are followed, by path."""
+
+    folders: tuple[WatchedFolder, ...]
 
 
 @dataclass(frozen=True, slots=True)

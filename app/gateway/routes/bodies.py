@@ -11,6 +11,9 @@ from app.records import RatingReason, Thumb
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200_000)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Documents = Annotated[list[Identifier], Field(max_length=10_000)]
+Patterns = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=100)
+]
 Deadline = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -27,6 +30,18 @@ class Paths(Body):
         list[Annotated[str, StringConstraints(min_length=1, max_length=4_096)]],
         Field(min_length=1, max_length=10_000),
     ]
+
+
+class Watch(Body):
+    """A folder of this computer to follow; patterns as in .gitignore.
+
+    `include`: only files that match one of them (empty: every kind that is read). `exclude`: beside
+    hidden and unfinished files, which never are taken.
+    """
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+    include: Patterns = []
+    exclude: Patterns = []
 
 
 class Search(Body):

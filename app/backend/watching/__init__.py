@@ -1,0 +1,1 @@
+"""Folders that are followed: what changes in them changes in the library."""

@@ -1,0 +1,124 @@
+"""What is different between a folder as it was remembered and as it is now. Reads names, not contents."""
+
+import os
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.backend.documents.folders import Found, Listing, untouched
+from app.database.places import Place, Stamp
+
+
+@dataclass(slots=True)
+class Difference:
+    """What is to be done.
+
+    Files that are `fresh` have to be opened; those that are `back` are there, as they were; those
+    that are `unsettled` somebody may still be writing.
+    """
+
+    fresh: list[Found] = field(default_factory=list)
+    back: list[Place] = field(default_factory=list)
+    gone: list[Place] = field(default_factory=list)
+    expired: list[Place] = field(default_factory=list)
+    unsettled: list[Found] = field(default_factory=list)
+    known: bool = False  # whether any file that was known is there
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.fresh or self.back or self.gone or self.expired)
+
+    def add(self, other: "Difference") -> None:
+        """Take another part of the folder in."""
+        for name in ("fresh", "back", "gone", "expired", "unsettled"):
+            getattr(self, name).extend(getattr(other, name))
+        self.known = self.known or other.known
+
+
+class Stillness:
+    """Tells files that nobody writes to any more: their stamp has been the same for a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[str, tuple[Stamp, float]] = {}
+
+    def of(self, found: Found) -> bool:
+        """Whether this file stands still. By its own times, or (its disk's clock may be another) by ours."""
+        quiet = time.time() - found.changed_at
+        now = time.monotonic()
+        stamp, since = self._seen.get(found.path, (None, now))
+        if quiet >= self._seconds or (stamp == found.stamp and now - since >= self._seconds):
+            self._seen.pop(found.path, None)
+            return True
+        if stamp != found.stamp:
+            self._seen[found.path] = (found.stamp, now)
+        return False
+
+
+def compare(
+    folder: Path, listing: Listing, places: Sequence[Place], stillness: Stillness, *, grace: float
+) -> Difference:
+    """Compare a listing of a folder (or a part of it) with the places that were known there.
+
+    A file that is gone is `expired` once it was gone for `grace` seconds, unless the disk it lay on
+    is away. What could not be looked at is as it was.
+    """
+    difference = Difference()
+    known = {place.path: place for place in places}
+    for found in listing.files:
+        _file(difference, found, known.pop(found.path, None), stillness)
+    closed = tuple(listing.closed)
+    within = tuple(f"{path}{os.sep}" for path in closed)
+    for place in known.values():
+        if place.path in closed or place.path.startswith(within):
+            continue
+        try:
+            looked = os.lstat(place.path)
+        except (FileNotFoundError, NotADirectoryError):
+            _missing(difference, folder, place, grace)
+            continue
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(looked.st_mode):
+            # One that no pattern takes, but the user did.
+            changed_at = max(looked.st_mtime, looked.st_ctime)
+            found = Found(place.path, Stamp.of(looked), changed_at, place.mounted)
+            _file(difference, found, place, stillness)
+        elif place.document_id is not None:
+            # A link that the user added by its name.
+            difference.known = True
+    return difference
+
+
+def _file(difference: Difference, found: Found, place: Place | None, stillness: Stillness) -> None:
+    difference.known = difference.known or place is not None
+    set_aside = place is not None and place.document_id is None and place.problem is None
+    if place is not None and (set_aside or untouched(place, found)):
+        if place.missing_since is not None or place.unread:
+            difference.back.append(place)
+    elif stillness.of(found):
+        difference.fresh.append(found)
+    else:
+        difference.unsettled.append(found)
+
+
+def _missing(difference: Difference, folder: Path, place: Place, grace: float) -> None:
+    if place.missing_since is None:
+        difference.gone.append(place)
+    elif time.time() - place.missing_since >= grace and not (place.mounted and _is_away(folder, place)):
+        difference.expired.append(place)
+
+
+def _is_away(folder: Path, place: Place) -> bool:
+    """Whether a file that lay on another disk than its folder would lie on the folder's own by now."""
+    try:
+        own = folder.stat().st_dev
+        for above in Path(place.path).parents:
+            if above.exists():
+                return above.stat().st_dev == own
+    except OSError:
+        pass
+    return True
