@@ -1,5 +1,7 @@
 """A line above the talk for what the user should know: the connection is lost, a file was refused."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
@@ -27,6 +29,9 @@ class Banner(QWidget):
         self.text = Words(theme, "", "control")
         self.retry = Button(theme, "Try now", kind="pill", icon="refresh-cw")
         self.retry.clicked.connect(self.retry_asked)
+        self.choice = Button(theme, "Undo", kind="pill")
+        self.choice.clicked.connect(self._choose)
+        self._choose_to: Callable[[], object] | None = None
         self.shut = Button(theme, kind="tool", icon="x", name="Dismiss")
         self.shut.clicked.connect(self.hide)
         row = QHBoxLayout(self)
@@ -34,6 +39,7 @@ class Banner(QWidget):
         row.setSpacing(Space.SMALL)
         row.addWidget(self.text, 1)
         row.addWidget(self.retry)
+        row.addWidget(self.choice)
         row.addWidget(self.shut)
         self.hide()
 
@@ -51,6 +57,14 @@ class Banner(QWidget):
         """Something to read once. Never hides that the connection is lost."""
         if not self._lost:
             self._show("triangle-alert" if warn else "info", message, retry=False)
+
+    def offer(self, message: str, choice: str, then: Callable[[], object]) -> None:
+        """Say what was done, and offer another way; `then` is called if that is chosen."""
+        if not self._lost:
+            self._show("info", message, retry=False)
+            self._choose_to = then
+            self.choice.setText(choice)
+            self.choice.show()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -71,5 +85,13 @@ class Banner(QWidget):
         self.text.set_words(message)
         self.retry.setVisible(retry)
         self.shut.setVisible(not retry)
+        self._choose_to = None
+        self.choice.hide()
         self.show()
         self.update()
+
+    def _choose(self) -> None:
+        then, self._choose_to = self._choose_to, None
+        self.hide()
+        if then is not None:
+            then()

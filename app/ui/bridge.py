@@ -33,6 +33,8 @@ from app.events import (
     DocumentChanged,
     DocumentRemoved,
     FeedEvent,
+    FolderChanged,
+    FolderRemoved,
     ModelChanged,
     Notice,
     WindowRequested,
@@ -104,6 +106,8 @@ class Bridge(QObject):
     trouble = Signal(object)
     document_changed = Signal(object)
     document_removed = Signal(str)
+    folder_changed = Signal(object)
+    folder_removed = Signal(str)
     conversation_changed = Signal(object)
     conversation_removed = Signal(str)
     answer_rated = Signal(object)
@@ -285,6 +289,10 @@ class Bridge(QObject):
     def _announce(self, event: FeedEvent) -> None:
         if isinstance(event, DocumentRemoved):
             self.document_removed.emit(event.document_id)
+        elif isinstance(event, FolderChanged):
+            self.folder_changed.emit(event.folder)
+        elif isinstance(event, FolderRemoved):
+            self.folder_removed.emit(event.folder_id)
         elif isinstance(event, ConversationChanged):
             self.conversation_changed.emit(event.conversation)
         elif isinstance(event, ConversationRemoved):

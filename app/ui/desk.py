@@ -223,7 +223,7 @@ class Desk(QWidget):
         menu = Menu(self)
         if len(chosen) == 1:
             menu.addAction(self._action("book-open", "Open", lambda: self.document_opened.emit(keys[0])))
-        ready = [document.id for document in chosen if document.status == "ready"]
+        ready = [document.id for document in chosen if document.askable]
         if ready:
             text = "Ask only this document" if len(ready) == 1 else f"Ask only these {len(ready)} documents"
             menu.addAction(self._action("message-square-text", text, lambda: self.scope_chosen.emit(ready)))

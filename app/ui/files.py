@@ -67,6 +67,14 @@ def choose_files(
     return dialog
 
 
+def choose_folder(theme: Theme, parent: QWidget, title: str, *, then: Callable[[str], object]) -> QFileDialog:
+    """Let the user pick a folder; `then` is called with its path."""
+    dialog = choose_files(theme, parent, title, "", then=lambda paths: then(paths[0]), several=False)
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+    return dialog
+
+
 def choose_place(
     theme: Theme, parent: QWidget, title: str, name: str, filters: str, *, then: Callable[[str], object]
 ) -> QFileDialog:

@@ -87,11 +87,14 @@ class Window(QMainWindow):
 
     def _connect(self) -> None:
         desk, room, reader, bridge, shelf = self.desk, self.room, self.reader, self.bridge, self.shelf
-        desk.new_asked.connect(self.new_question)
         for asked in (desk.add_asked, room.welcome.add_asked, room.composer.add_asked):
             asked.connect(self.choose_files)
-        desk.settings_asked.connect(self.open_settings)
-        desk.fold_asked.connect(self.toggle_desk)
+        for asked, done in (
+            (desk.new_asked, self.new_question),
+            (desk.settings_asked, self.open_settings),
+            (desk.fold_asked, self.toggle_desk),
+        ):
+            asked.connect(done)
         desk.searched.connect(self._search)
         desk.conversation_opened.connect(self._open_conversation)
         desk.document_opened.connect(self._open_document)
@@ -130,6 +133,8 @@ class Window(QMainWindow):
         bridge.trouble.connect(self._show_trouble)
         shelf.changed.connect(self._count)
         shelf.refused.connect(self.banner.show_notice)
+        shelf.warned.connect(lambda text: self.banner.show_notice(text, warn=True))
+        shelf.offered.connect(self.banner.offer)
         bridge.document_changed.connect(reader.document_changed)
         bridge.document_removed.connect(reader.document_removed)
         self.history.changed.connect(room.changed)
@@ -176,6 +181,7 @@ class Window(QMainWindow):
             self.theme,
             self._settings,
             self.bridge,
+            self.shelf.following,
             model=chat.path if chat else "loading",
             address=self._address,
             parent=self,
@@ -232,7 +238,7 @@ class Window(QMainWindow):
 
     def _count(self) -> None:
         documents = self.shelf.model.documents()
-        ready = [document for document in documents if document.status == "ready"]
+        ready = [document for document in documents if document.askable]
         failed = sum(document.status == "failed" for document in documents)
         passages = sum(document.passages for document in ready)
         self.desk.show_count()

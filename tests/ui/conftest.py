@@ -34,6 +34,8 @@ from app.events import (
     Failed,
     FeedEvent,
     Finished,
+    FolderChanged,
+    FolderRemoved,
     Retrieved,
 )
 from app.records import (
@@ -57,6 +59,7 @@ from app.records import (
     Thumb,
     Timings,
     Usage,
+    WatchedFolder,
 )
 from app.settings import Settings
 from app.ui.bridge import Bridge
@@ -91,6 +94,23 @@ def a_document(name: str = "Lease 2023.pdf", **changed: Any) -> Document:
         error=None,
         added_at=NOW - number,
         ready_at=NOW,
+    )
+    return dataclasses.replace(plain, **changed)
+
+
+def a_folder(path: str = "/home/reader/Contracts", **changed: Any) -> WatchedFolder:
+    plain = WatchedFolder(
+        id=f"folder-{next(_ids)}",
+        path=path,
+        include=(),
+        exclude=(),
+        state="watching",
+        problem=None,
+        documents=12,
+        refused=(),
+        refused_count=0,
+        added_at=NOW,
+        scanned_at=NOW,
     )
     return dataclasses.replace(plain, **changed)
 
@@ -165,6 +185,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.held_documents: dict[str, Document] = {}
         self.held_conversations: dict[str, ConversationDetail] = {}
+        self.held_folders: dict[str, WatchedFolder] = {}
         self.held_models: tuple[Model, ...] = (a_model(),)
         self.sources: tuple[Source, ...] = ()
         self.pages: dict[tuple[str, int], str] = {}
@@ -247,6 +268,27 @@ class FakeClient:
             self.publish(DocumentChanged(document))
             made.append(Addition(name, document))
         return tuple(made)
+
+    async def watched(self) -> tuple[WatchedFolder, ...]:
+        self._reach()
+        return tuple(self.held_folders.values())
+
+    async def watch(
+        self, path: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> WatchedFolder:
+        self._reach()
+        name = Path(path).name
+        if name in self.refused:
+            raise ReportedError(self.refused[name], 422)
+        folder = a_folder(path, scanned_at=None, documents=0)
+        self.held_folders[folder.id] = folder
+        self.publish(FolderChanged(folder))
+        return folder
+
+    async def unwatch(self, folder_id: str, documents: bool = False) -> None:
+        self._reach()
+        self.held_folders.pop(folder_id)
+        self.publish(FolderRemoved(folder_id))
 
     async def delete_document(self, document_id: str) -> None:
         self._reach()

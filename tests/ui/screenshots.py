@@ -23,7 +23,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError
-from app.records import Problem
+from app.events import DocumentChanged
+from app.records import Addition, Problem
 from app.settings import Settings
 from app.ui.bridge import Bridge
 from app.ui.state import StateFile
@@ -371,6 +372,49 @@ def settings(scene: Scene) -> None:
     scene.settle(0.5)
 
 
+def folders(scene: Scene) -> None:
+    """The settings with more followed folders than there is room for, and what can be wrong with them."""
+    client = scene.client
+    refused = tuple(
+        Addition(name, problem=Problem("file_damaged", "The file is damaged.")) for name in ("a.pdf", "b.pdf")
+    )
+    missing = Problem(
+        "folder_missing", "This folder is not there now. Its documents are kept until it is back."
+    )
+    limit = Problem(
+        "watch_limit",
+        "The system's limit of watched folders is reached;"
+        " Carrel looks for changes every 30 seconds instead.",
+    )
+    for folder in (
+        fakes.a_folder("/home/reader/Contracts", documents=1_204, refused=refused, refused_count=2),
+        fakes.a_folder("/media/reader/USB stick/Scans of the old files", state="missing", problem=missing),
+        fakes.a_folder("/home/reader/Archive", state="polling", problem=limit),
+        fakes.a_folder("/home/reader/Papers", scanned_at=None, documents=0),
+        fakes.a_folder("/home/reader/Books", documents=1),
+    ):
+        client.held_folders[folder.id] = folder
+    settings(scene)
+
+
+def one_folder(scene: Scene) -> None:
+    folder = fakes.a_folder("/home/reader/Contracts")
+    scene.client.held_folders[folder.id] = folder
+    settings(scene)
+
+
+def folder_dropped(scene: Scene) -> None:
+    talk(scene)
+    scene.client.put(
+        fakes.a_document("Offer (old edition).pdf", status="queued", changed=True),
+        fakes.a_document("On the stick.pdf", missing=True),
+    )
+    for document in scene.client.held_documents.values():
+        scene.client.publish(DocumentChanged(document))
+    scene.window.shelf.add([scene.folder.name])
+    scene.settle(0.5)
+
+
 def model_menu(scene: Scene) -> None:
     talk(scene)
     scene.window.chip._open_menu()
@@ -449,6 +493,8 @@ ABOVE = {
     "rating",
     "asked_again",
     "settings",
+    "folders",
+    "one_folder",
     "model_menu",
     "scope_menu",
     "document_menu",
@@ -460,6 +506,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
     for state in (
         first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found,
         dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
+        folders, one_folder, folder_dropped,
         scope_menu,
         document_menu,
         failed_document, keyboard, rating, asked_again, confirm_removal, file_dialog,

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from app.records import Document
+from app.ui.documents.words import description
 from app.ui.rows import Part
 
 Index = QModelIndex | QPersistentModelIndex
@@ -124,36 +125,18 @@ def progress(document: Document) -> float | None:
     return None
 
 
-def description(document: Document) -> str:
-    """One or two sentences on the state of a document."""
-    match document.status:
-        case "failed":
-            return document.error.message if document.error else "It could not be read."
-        case "queued":
-            return f"{document.name}\nWaiting to be read"
-        case "reading":
-            pages = f"{document.pages_read} of {document.pages} pages" if document.pages else "first page"
-            return f"{document.name}\nReading: {pages}"
-        case "embedding":
-            return f"{document.name}\nIndexing: {document.passages_embedded} of {document.passages} passages"
-    where = document.path or "kept in Carrel's own folder"
-    pages = f"{document.pages} {'page' if document.pages == 1 else 'pages'} · " if document.paged else ""
-    passages = "passage" if document.passages == 1 else "passages"
-    return f"{where}\n{pages}{document.passages} {passages}"
-
-
 def _meta(document: Document) -> str:
     match document.status:
         case "failed":
             return _SHORT.get(document.error.code, "failed") if document.error else "failed"
         case "queued":
-            return "waiting"
+            return "changed" if document.changed else "waiting"
         case "reading":
             return f"{document.pages_read}/{document.pages}" if document.pages else "reading"
         case "embedding":
             share = progress(document) or 0.0
             return f"{round(share * 100)} %"
-    return ""
+    return "missing" if document.missing else ""
 
 
 def _icon(document: Document) -> str:
@@ -163,6 +146,8 @@ def _icon(document: Document) -> str:
         return "circle-dashed"
     if document.status == "queued":
         return "clock"
+    if document.missing:
+        return "file"
     return "file-text" if document.paged or PurePath(document.name).suffix else "file"
 
 

@@ -25,7 +25,7 @@ class ScopeMenu(Menu):
     def __init__(self, parent: QWidget, documents: Sequence[Document]) -> None:
         super().__init__(parent)
         self._offer("All documents", [])
-        ready = [document for document in documents if document.status == "ready"]
+        ready = [document for document in documents if document.askable]
         if ready:
             self.addSeparator()
         metrics = self.fontMetrics()

@@ -1,21 +1,23 @@
 """What is done with the library: adding, reading again, removing; and keeping it up to date."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
-from app.records import Addition, Document
+from app.records import Addition, Document, WatchedFolder
 from app.ui.bridge import Bridge
 from app.ui.dialogs import confirm
+from app.ui.documents.following import Following, name_of
 from app.ui.documents.model import DocumentsModel
+from app.ui.documents.words import MOST_NAMED, refusal
 from app.ui.theme import Theme
 
 # The feed says every change. Asked again now and then all the same while something is being read,
 # so that a change that was missed (between two connections) does not stay missed.
 _REFRESH_MS = 5_000
 _COUNT_MS = 50
-_MOST_NAMED = 3
 
 
 class Shelf(QObject):
@@ -23,12 +25,16 @@ class Shelf(QObject):
 
     Signals:
         changed: the number or state of documents is another.
-        refused: a sentence on files that were not taken.
+        refused: a sentence on files that were not taken, or what became of a folder.
+        warned: a sentence on a folder that is not followed as it should be.
+        offered: what was done with a folder, what else could be, and what to call for that.
         became_ready: a Document that can be asked now.
     """
 
     changed = Signal()
     refused = Signal(str)
+    warned = Signal(str)
+    offered = Signal(str, str, object)
     became_ready = Signal(object)
 
     def __init__(self, theme: Theme, bridge: Bridge, parent: QWidget) -> None:
@@ -37,6 +43,10 @@ class Shelf(QObject):
         self._bridge = bridge
         self._window = parent
         self.model = DocumentsModel(self)
+        self.following = Following(bridge, self)
+        self.following.warned.connect(self.warned)
+        self.following.said.connect(self.refused)
+        self.following.began.connect(self._offer)
         bridge.document_changed.connect(self._put)
         bridge.document_removed.connect(self._removed)
         # While a folder is taken in, changes come by the hundred: they are counted together.
@@ -51,19 +61,23 @@ class Shelf(QObject):
 
     def fetch(self) -> None:
         """Take the whole list again."""
+        self.following.fetch()
         self._bridge.request(self._bridge.client.documents(), self._reset, self._not_fetched, owner=self)
 
     def add(self, paths: Sequence[str]) -> None:
-        """Put files and folders on the desk."""
-        if paths:
-            self._bridge.request(self._bridge.client.add_paths(list(paths)), self.added, owner=self)
+        """Put files on the desk, and folders, which are followed."""
+        folders = [path for path in paths if Path(path).is_dir()]
+        files = [path for path in paths if path not in folders]
+        self.following.follow(folders)
+        if files:
+            self._bridge.request(self._bridge.client.add_paths(files), self.added, owner=self)
 
     def added(self, additions: Sequence[Addition]) -> None:
         """Take in what became of an add; say which files were refused and why."""
         for addition in additions:
             if addition.document is not None:
                 self._put(addition.document)
-        if (said := _refusal(additions)) or (said := _known(additions)):
+        if (said := refusal(additions)) or (said := _known(additions)):
             self.refused.emit(said)
         elif not additions:
             self.refused.emit("There was no file to add in this folder.")
@@ -91,6 +105,11 @@ class Shelf(QObject):
 
     def names(self, ids: Sequence[str]) -> list[str]:
         return [document.name for document in map(self.model.document, ids) if document is not None]
+
+    def _offer(self, folder: WatchedFolder) -> None:
+        """A folder that was put on the desk is followed; who wanted its files only says so."""
+        said = f"{name_of(folder.path)} is followed: what changes in it, changes here."
+        self.offered.emit(said, "Add its files only", lambda: self.following.leave(folder.id))
 
     def _reset(self, documents: tuple[Document, ...]) -> None:
         before = {document.id: document.status for document in self.model.documents()}
@@ -126,31 +145,12 @@ class Shelf(QObject):
         self._refresh.start()
 
 
-def _refusal(additions: Sequence[Addition]) -> str:
-    """Which files were not taken, by reason; empty where all were."""
-    reasons: dict[str, list[str]] = {}
-    for addition in additions:
-        if addition.problem is not None:
-            reasons.setdefault(addition.problem.message, []).append(addition.name)
-    lines = [f"{_listed(names)}: {reason}" for reason, names in reasons.items()]
-    count = sum(map(len, reasons.values()))
-    if count > 1:
-        lines.insert(0, f"{count:,} files were not added.")
-    return "\n".join(lines)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    named = ", ".join(names[:_MOST_NAMED])
-    return f"{named} and {more:,} more" if more > 0 else named
-
-
 def _known(additions: Sequence[Addition]) -> str:
     """Which files were there before; empty where none was. They may have another name there."""
     known = [addition for addition in additions if addition.known]
     if len(known) > 1 and len(known) == len(additions):
         return "These files are in the library already."
-    if len(known) > _MOST_NAMED:
+    if len(known) > MOST_NAMED:
         return f"{len(known):,} of these {len(additions):,} files are in the library already."
     return "\n".join(
         f"{addition.name} is in the library already"

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLay
 from app.records import Document, Page, Problem
 from app.ui.bridge import Bridge
 from app.ui.controls import Button, Line
-from app.ui.documents.model import description
+from app.ui.documents.words import description
 from app.ui.icons import paint_icon
 from app.ui.places import Place, place_of_document
 from app.ui.reader.page_view import PageView
@@ -119,7 +119,7 @@ class Reader(QWidget):
     def show_document(self, document: Document) -> None:
         """Open a document by itself; one that is not ready says why."""
         place = place_of_document(document)
-        if document.status == "ready":
+        if document.askable:
             self.show_place(place)
             return
         self._asked += 1

@@ -12,6 +12,8 @@ from app.settings import Settings
 from app.ui.bridge import Bridge
 from app.ui.controls import Button, Line, Segments, Switch
 from app.ui.dialogs import Sheet
+from app.ui.documents.following import Following
+from app.ui.settings.folders import FoldersSection
 from app.ui.theme import Choice, Space, Theme
 from app.ui.words import Words
 
@@ -19,7 +21,7 @@ _WIDTH = 520
 
 
 class SettingsDialog(Sheet):
-    """Colours, text size, the model, and whether other tools may ask.
+    """Colours, text size, the model, the folders that are followed, and whether other tools may ask.
 
     Signals:
         model_asked: choose another model file.
@@ -34,6 +36,7 @@ class SettingsDialog(Sheet):
         theme: Theme,
         settings: Settings,
         bridge: Bridge,
+        following: Following,
         *,
         model: str,
         address: str | None,
@@ -42,6 +45,7 @@ class SettingsDialog(Sheet):
         super().__init__(theme, "Settings", parent)
         self._settings = settings
         self._bridge = bridge
+        self._rulers: list[QFrame] = []
         self.setFixedWidth(theme.px(_WIDTH))
         self.colours = Segments(
             theme,
@@ -64,6 +68,9 @@ class SettingsDialog(Sheet):
         self.address = Line(theme, role="caption", colour="ink3")
         self.copy = Button(theme, kind="tool", icon="copy", name="Copy the address")
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text))
+        self.folders = FoldersSection(theme, following)
+        self.folders.resized.connect(self.fit)
+        following.warned.connect(self._show_problem)
         self._build()
         self._show_address(address)
         theme.changed.connect(self._restyle)
@@ -87,12 +94,10 @@ class SettingsDialog(Sheet):
         sizes.setContentsMargins(0, 0, 0, 0)
         self._row(grid, 1, "Text size", "Ctrl + and Ctrl − anywhere", held)
         self._row(grid, 2, "Chat model", self.model, self.choose)
-        line = QFrame()
-        line.setFixedHeight(1)
-        line.setAutoFillBackground(True)
-        self._line = line
-        grid.addWidget(line, 3, 0, 1, 2)
-        self._row(grid, 4, "Let other tools ask", self._address_row(), self.listen)
+        grid.addWidget(self._ruler(), 3, 0, 1, 2)
+        grid.addWidget(self.folders, 4, 0, 1, 2)
+        grid.addWidget(self._ruler(), 5, 0, 1, 2)
+        self._row(grid, 6, "Let other tools ask", self._address_row(), self.listen)
         about = Words(
             self.theme,
             "With this on, programs on this computer can use Carrel's API with a token"
@@ -100,10 +105,10 @@ class SettingsDialog(Sheet):
             "caption",
             "ink3",
         )
-        grid.addWidget(about, 5, 0, 1, 2)
+        grid.addWidget(about, 7, 0, 1, 2)
         self.problem = Words(self.theme, "", "caption", "warn")
         self.problem.hide()
-        grid.addWidget(self.problem, 6, 0, 1, 2)
+        grid.addWidget(self.problem, 8, 0, 1, 2)
         self.body.addLayout(grid)
 
     def _row(
@@ -118,6 +123,13 @@ class SettingsDialog(Sheet):
             text.addWidget(below)
         grid.addLayout(text, row, 0)
         grid.addWidget(part, row, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def _ruler(self) -> QFrame:
+        line = QFrame()
+        line.setFixedHeight(1)
+        line.setAutoFillBackground(True)
+        self._rulers.append(line)
+        return line
 
     def _address_row(self) -> QWidget:
         held = QWidget()
@@ -176,8 +188,9 @@ class SettingsDialog(Sheet):
 
     def _restyle(self) -> None:
         self.scale.set_text(f"{round(self.theme.scale * 100)} %")
-        palette = self._line.palette()
-        palette.setColor(self._line.backgroundRole(), self.theme.colour("line"))
-        self._line.setPalette(palette)
+        for line in self._rulers:
+            palette = line.palette()
+            palette.setColor(line.backgroundRole(), self.theme.colour("line"))
+            line.setPalette(palette)
         self.setFixedWidth(self.theme.px(_WIDTH))
         self.fit()

@@ -5,7 +5,8 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from app.records import Problem
-from app.ui.documents.model import DocumentsModel, description, progress
+from app.ui.documents.model import DocumentsModel, progress
+from app.ui.documents.words import description
 from app.ui.rows import Part
 
 
@@ -48,6 +49,8 @@ def test_a_change_is_one_row_and_not_a_reset(qtbot, model, fakes):
         ({"status": "failed", "error": Problem("file_empty", "0 bytes.")}, "empty", None),
         ({"status": "failed", "error": Problem("new_code", "What is new.")}, "failed", None),
         ({"status": "failed", "error": None}, "failed", None),
+        ({"status": "queued", "changed": True}, "changed", None),
+        ({"status": "ready", "missing": True}, "missing", None),
     ],
 )
 def test_a_row_says_how_far_the_reading_is(model, fakes, changed, meta, share):
@@ -90,3 +93,22 @@ def test_any_order_of_changes_keeps_the_model_sound(steps, fakes):
     assert {document.id for document in model.documents()} == set(held)
     assert model.rowCount(QModelIndex()) == len(held)
     del tester
+
+
+def test_what_a_reading_came_to_is_said_of_a_document(fakes):
+    document = fakes.a_document(pages_empty=1, pages_by_ocr=3, read_s=2.34, embed_s=75.0)
+
+    assert description(document).splitlines()[1:] == [
+        "12 pages · 1 without text · 3 by OCR · 48 passages",
+        "Read in 2.3 s, indexed in 1 min",
+    ]
+
+
+def test_a_missing_or_changed_document_says_that_it_can_be_asked(fakes):
+    missing = fakes.a_document(missing=True)
+    changed = fakes.a_document(status="queued", changed=True)
+    failed = fakes.a_document(status="failed", changed=True, error=Problem("file_damaged", "Broken."))
+
+    assert "not there now" in description(missing)
+    assert "waits to be read again" in description(changed)
+    assert description(failed).splitlines() == ["Broken.", "Until it can be, what was read before is asked."]

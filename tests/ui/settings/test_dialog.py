@@ -8,7 +8,15 @@ from app.ui.settings.dialog import SettingsDialog
 
 @pytest.fixture
 def dialog(qtbot, theme, settings, bridge, window) -> SettingsDialog:
-    made = SettingsDialog(theme, settings, bridge, model="/opt/model.gguf", address=None, parent=window)
+    made = SettingsDialog(
+        theme,
+        settings,
+        bridge,
+        window.shelf.following,
+        model="/opt/model.gguf",
+        address=None,
+        parent=window,
+    )
     made.open()
     yield made
     made.close()
