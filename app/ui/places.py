@@ -1,5 +1,6 @@
 """A place in a document that something points at: what the talk opens and the reader shows."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ class Place:
 
     `number` is the source's mark in its answer, `citation` the index of the sentence that points
     here (None: the card of the source does), `answer_id` that answer. A document that was opened
-    by itself has none of the three, and no stretch.
+    by itself has none of the three, and no stretch. `text` is what stood at the stretch when it was
+    found: the file may have changed since.
     """
 
     document_id: str
@@ -25,6 +27,18 @@ class Place:
     number: int | None = None
     citation: int | None = None
     answer_id: str | None = None
+    text: str | None = None
+
+    def stretch_on(self, page_text: str) -> tuple[int, int] | None:
+        """Where the place's text stands on its page as it is now; None if it does not (or never did)."""
+        if self.start is None or self.end is None:
+            return None
+        if self.text is None or page_text[self.start : self.end] == self.text:
+            return self.start, self.end
+        # The nearest one: what was written above it moved it.
+        found = [match.start() for match in re.finditer(re.escape(self.text), page_text)]
+        start = min(found, key=lambda at: abs(at - (self.start or 0)), default=None)
+        return None if start is None else (start, start + len(self.text))
 
 
 def place_of_document(document: Document) -> Place:
@@ -38,6 +52,7 @@ def place_of(source: Source, answer_id: str | None, citation: Citation | None, i
     start, end = passage.start, passage.end
     if citation is not None and citation.quote_start is not None and citation.quote_end is not None:
         start, end = passage.start + citation.quote_start, passage.start + citation.quote_end
+    text = passage.text[start - passage.start : end - passage.start]
     return Place(
         passage.document_id,
         passage.document_name,
@@ -49,6 +64,7 @@ def place_of(source: Source, answer_id: str | None, citation: Citation | None, i
         source.number,
         index,
         answer_id,
+        text or None,
     )
 
 

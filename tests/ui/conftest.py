@@ -311,6 +311,10 @@ class FakeClient:
         if document is None:
             raise ReportedError(NotFoundError("There is no such document.").problem, 404)
         text = self.pages.get((document_id, number), "A page of text. " * 200)
+        if (document_id, number) not in self.pages:
+            for passage in (source.passage for source in self.sources):
+                if (passage.document_id, passage.page) == (document_id, number):
+                    text = text[: passage.start] + passage.text + text[passage.end :]
         boxes: tuple[Box, ...] = ()
         if document.paged and start is not None:
             boxes = (

@@ -46,6 +46,8 @@ class Reader(QWidget):
         self._count = 0
         self._asked = 0
         self._pictures: OrderedDict[tuple[str, int, int], QImage] = OrderedDict()
+        self._contents: dict[str, str] = {}  # by document: the hash of the file that was said last
+        self._moved_on = False  # whether the open place stands on its page no more
         self.page = PageView(theme, zoom)
         self.page.width_wanted.connect(self._fetch_picture)
         self.page.zoomed.connect(self._show_zoom)
@@ -131,17 +133,23 @@ class Reader(QWidget):
         self.place_shown.emit(place)
 
     def document_changed(self, document: Document) -> None:
-        """Follow the document that is open: it may have become ready, or failed."""
+        """Follow the document that is open: it may have become ready, or failed, or be another file now."""
+        if self._contents.get(document.id, document.content_hash) != document.content_hash:
+            self._forget_pictures(document.id)
+        self._contents[document.id] = document.content_hash
         shown = self.place
         if shown is None or shown.document_id != document.id or self.stack.currentWidget() is not self.notice:
             return
         self.show_document(document)
 
     def document_removed(self, document_id: str) -> None:
-        for key in [key for key in self._pictures if key[0] == document_id]:
-            del self._pictures[key]
+        self._forget_pictures(document_id)
         if self.place is not None and self.place.document_id == document_id:
             self._fail(Problem("not_found", "This document was removed from the library."))
+
+    def _forget_pictures(self, document_id: str) -> None:
+        for key in [key for key in self._pictures if key[0] == document_id]:
+            del self._pictures[key]
 
     def clear(self) -> None:
         """Nothing is shown."""
@@ -163,6 +171,7 @@ class Reader(QWidget):
         if self.place is None or not self.place.paged or not 1 <= number <= self._count:
             return
         self._number = number
+        self._moved_on = False
         self._fetch(self.place, number, None, None)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -182,6 +191,7 @@ class Reader(QWidget):
     def _open(self, place: Place) -> None:
         self.place = place
         self._number = place.page
+        self._moved_on = False
         self._fetch(place, place.page, place.start, place.end)
         self.place_shown.emit(place)
 
@@ -196,7 +206,7 @@ class Reader(QWidget):
 
         def arrived(page: Page) -> None:
             if asked == self._asked:
-                self._show_page(page, start, end)
+                self._show_page(place, page, start, end)
 
         def failed(problem: Problem) -> None:
             if asked == self._asked:
@@ -208,10 +218,18 @@ class Reader(QWidget):
             self.page.show_boxes(())
             self._fetch_picture()
 
-    def _show_page(self, page: Page, start: int | None, end: int | None) -> None:
+    def _show_page(self, place: Place, page: Page, start: int | None, end: int | None) -> None:
         self._count = page.count
+        stretch = place.stretch_on(page.text)
+        if (start, end) == (place.start, place.end) and start is not None and stretch != (start, end):
+            # The file has changed since the place was found.
+            self._moved_on = stretch is None
+            start, end = stretch or (None, None)
+            if page.paged and stretch is not None:
+                self._fetch(place, page.number, start, end)
+                return
         if page.paged:
-            self.page.show_boxes(page.boxes)
+            self.page.show_boxes(page.boxes if start is not None else ())
         else:
             self.text.show_text(page.text, start, end)
             self.stack.setCurrentWidget(self.text)
@@ -256,7 +274,7 @@ class Reader(QWidget):
         if place is None:
             return
         paged = place.paged and self.stack.currentWidget() is self.page
-        self.name.set_text(place.name)
+        self.name.set_text(f"{place.name} · changed since then" if self._moved_on else place.name)
         self.number.set_text(
             f"page {self._number} of {self._count}" if self._count else f"page {self._number}"
         )

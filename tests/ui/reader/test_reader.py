@@ -221,3 +221,78 @@ def test_a_quote_narrows_the_place_of_its_source(lease, fakes):
     citation = fakes.Citation(0, 10, "supported", 1, 7, 19)
     place = place_of(source, "a", citation, 0)
     assert (place.start, place.end) == (source.passage.start + 7, source.passage.start + 19)
+
+
+CLAUSE = "Either party may end the lease."
+
+
+def place_in(document, text, **changed):
+    start = text.index(CLAUSE)
+    return Place(document.id, document.name, document.paged, 1, start, start + len(CLAUSE), text=CLAUSE)
+
+
+def test_a_passage_is_marked_where_it_stands_after_its_file_was_edited(qtbot, reader, client, fakes):
+    notes = fakes.a_document("Notes.md", pages=1)
+    place = place_in(notes, f"Before. {CLAUSE}")
+    client.put(notes)
+    client.pages[notes.id, 1] = f"Much more was written before it since. {CLAUSE} And after."
+
+    reader.show_place(place)
+
+    qtbot.waitUntil(lambda: reader.stack.currentWidget() is reader.text)
+    assert reader.text.marked == CLAUSE
+    assert reader.name.text == "Notes.md"
+
+
+def test_a_passage_that_an_edit_took_away_is_not_marked_elsewhere_and_that_is_said(
+    qtbot, reader, client, fakes
+):
+    notes = fakes.a_document("Notes.md", pages=1)
+    place = place_in(notes, f"Before. {CLAUSE}")
+    client.put(notes)
+    client.pages[notes.id, 1] = "Everything is another text now, and longer than it was before."
+
+    reader.show_place(place)
+
+    qtbot.waitUntil(lambda: reader.stack.currentWidget() is reader.text)
+    assert reader.text.marked == ""
+    assert reader.name.text == "Notes.md · changed since then"
+
+
+def test_on_a_page_the_boxes_are_those_of_where_it_stands_now(qtbot, reader, client, lease, monkeypatch):
+    place = place_in(lease, f"Before. {CLAUSE}")
+    client.pages[lease.id, 1] = f"More before it. {CLAUSE}"
+    asked = []
+    page = client.page
+    monkeypatch.setattr(client, "page", lambda *given: asked.append(given[2:]) or page(*given))
+
+    reader.show_place(place)
+
+    qtbot.waitUntil(lambda: bool(reader.page.boxes))
+    assert asked == [(8, 8 + len(CLAUSE)), (16, 16 + len(CLAUSE))]
+
+
+def test_a_page_whose_passage_is_gone_has_no_boxes(qtbot, reader, client, lease):
+    place = place_in(lease, f"Before. {CLAUSE}")
+    client.pages[lease.id, 1] = "Another text."
+
+    reader.show_place(place)
+
+    qtbot.waitUntil(lambda: reader.name.text == "Lease.pdf · changed since then")
+    assert not reader.page.boxes
+    reader.turn(1)
+    assert reader.name.text == "Lease.pdf"
+
+
+def test_pictures_of_a_file_that_changed_are_drawn_anew(qtbot, reader, client, lease, fakes, monkeypatch):
+    drawn = []
+    image = client.page_image
+    monkeypatch.setattr(client, "page_image", lambda *given: drawn.append(given[:2]) or image(*given))
+    reader.document_changed(lease)
+    reader.show_place(Place(lease.id, lease.name, True, 4))
+    qtbot.waitUntil(lambda: reader.page.has_picture)
+
+    reader.document_changed(fakes.dataclasses.replace(lease, content_hash="f" * 64))
+    reader.show_place(Place(lease.id, lease.name, True, 4))
+
+    qtbot.waitUntil(lambda: drawn == [(lease.id, 4), (lease.id, 4)])
