@@ -28,7 +28,8 @@ _STATES = {"watching": "followed", "polling": "looked at now and then", "missing
 def watch(context: click.Context) -> int | None:
     """Folders that are followed: what changes in them changes in the library.
 
-    They are followed while Carrel runs; what changed meanwhile is found at its next start.
+    They are followed while Carrel runs; what changed meanwhile is found at its next start. A file that
+    is deleted leaves the library after ten minutes; one on a disk or share that is away stays.
     """
     return _list(context) if context.invoked_subcommand is None else None
 

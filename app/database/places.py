@@ -76,11 +76,15 @@ class Places:
 
     # --- what is known
 
-    def under(self, user_id: str, folder: str | os.PathLike[str]) -> list[Place]:
-        """Every place in a folder and below it."""
+    def under(self, user_id: str, folder: str | os.PathLike[str], *, deep: bool = True) -> list[Place]:
+        """Every place in a folder, and (`deep`) below it."""
         begin, end = placing.prefix(folder)
         where = "p.user_id = ? AND p.path >= ? AND p.path < ?"
-        return self._database.read(lambda db: list(_places(db, where, [user_id, begin, end])))
+        values: list[object] = [user_id, begin, end]
+        if not deep:
+            where += " AND NOT instr(substr(p.path, ?), ?)"
+            values += [len(begin) + 1, os.fsencode(os.sep)]
+        return self._database.read(lambda db: list(_places(db, where, values)))
 
     def apart(self, user_id: str) -> list[Place]:
         """The places that are in no followed folder."""

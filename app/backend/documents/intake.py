@@ -14,7 +14,7 @@ from app.backend.documents import files, media_types
 from app.backend.documents.folders import Found, untouched
 from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
-from app.database.places import Gone, NewFile, Place, Places, Refusal, Taken
+from app.database.places import NewFile, Place, Places, Refusal, Taken
 from app.errors import AppError, FileMissingError, FileUnreadableError
 from app.events import DocumentChanged, DocumentRemoved
 from app.records import Addition, Document
@@ -23,6 +23,7 @@ _LONGEST_NAME = 200
 # Files that were looked at are stored together: as many as these, or what came within this time.
 _AT_ONCE = 64
 _STORE_EVERY_S = 0.25
+_TOLD_AT_ONCE = 100
 
 
 class Intake:
@@ -97,9 +98,15 @@ class Intake:
     async def tell(self, taken: Taken) -> None:
         """Publish what a change of places came to, and let go of what is no more."""
         for gone in taken.removed:
-            await self._let_go(gone)
-        for document in taken.documents:
+            await self._cancel(gone.document_id)
+            self._feed.publish(DocumentRemoved(gone.document_id))
+            await self._viewer.forget(gone.content_hash)
+        if taken.removed:
+            self._forget()
+        for number, document in enumerate(taken.documents, 1):
             self._feed.publish(DocumentChanged(document))
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)  # those who read the feed get their turn
         if any(document.status == "queued" for document in taken.documents):
             self._wake()
 
@@ -122,12 +129,6 @@ class Intake:
                 await self._cancel(document.id)
         news = [document for document, how in zip(taken.documents, taken.how, strict=True) if how != "same"]
         await self.tell(Taken(tuple(news), removed=taken.removed))
-
-    async def _let_go(self, gone: Gone) -> None:
-        await self._cancel(gone.document_id)
-        self._feed.publish(DocumentRemoved(gone.document_id))
-        self._forget()
-        await self._viewer.forget(gone.content_hash)
 
     # --- on threads
 

@@ -230,9 +230,7 @@ class Follower:
                 listed = Listing()
             except AppError:
                 continue
-            places = self._intake.places.under(self._folder.user_id, part)
-            if not deep:
-                places = [place for place in places if os.path.dirname(place.path) == path]  # noqa: PTH120 - of many
+            places = self._intake.places.under(self._folder.user_id, part, deep=deep)
             difference.add(
                 compare(self._folder.path, listed, places, self._stillness, grace=self._pace.grace)
             )

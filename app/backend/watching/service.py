@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,11 +53,11 @@ class WatchService:
     async def start(self, user_id: str) -> None:
         """Follow what was followed before; what changed while the program was closed is found.
 
-        So it is for the files of `user_id` that lie in no followed folder: these are looked at once.
+        The files of `user_id` that lie in no followed folder are looked at now and then.
         """
         for folder in await asyncio.to_thread(self._watched.followed):
             self._follow(folder)
-        self._apart = asyncio.create_task(self._look_at_those_apart(user_id), name="files-apart")
+        self._apart = asyncio.create_task(self._look_after_those_apart(user_id), name="files-apart")
 
     async def close(self) -> None:
         """Follow nothing any more. Idempotent."""
@@ -128,18 +129,25 @@ class WatchService:
         self._followers[folder.id] = follower
         follower.start()
 
+    async def _look_after_those_apart(self, user_id: str) -> None:
+        """Find what changed of the files that the user added one by one; now, and then now and then."""
+        while True:
+            try:
+                await self._look_at_those_apart(user_id)
+            except StorageError:
+                _log.exception("the files that lie in no followed folder could not be looked at")
+            await asyncio.sleep(self._pace.verify)
+
     async def _look_at_those_apart(self, user_id: str) -> None:
-        """Find what changed of the files that the user added one by one."""
         places = self._intake.places
-        try:
-            difference = await asyncio.to_thread(
-                lambda: compare(Path(), Listing(), places.apart(user_id), Stillness(0.0), grace=float("inf"))
-            )
+        difference = await asyncio.to_thread(
+            lambda: compare(Path(), Listing(), places.apart(user_id), Stillness(0.0), grace=math.inf)
+        )
+        if difference.back:
             await self._intake.tell(await asyncio.to_thread(places.find, difference.back))
-            await self._intake.take(user_id, difference.fresh, by_hand=False)
+        await self._intake.take(user_id, difference.fresh, by_hand=False)
+        if difference.gone:
             await self._intake.tell(await asyncio.to_thread(places.lose, difference.gone))
-        except StorageError:
-            _log.exception("the files that lie in no followed folder could not be looked at")
 
     def _checked(self, given: str) -> Path:
         """The folder of a path that was given."""

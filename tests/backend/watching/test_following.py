@@ -554,6 +554,39 @@ def test_what_cannot_be_followed_is_refused_with_a_reason(open_library, folder, 
     following(open_library, work)
 
 
+def test_a_folder_behind_a_link_is_followed_under_the_name_it_was_given(open_library, folder, tmp_path):
+    write(folder / "a.txt", "One")
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+
+    async def work(here):
+        await here.follow(link)
+        await here.until(lambda: here.named("a.txt"))
+        write(folder / "deep" / "b.txt", "Two")
+        await here.until(lambda: here.named("a.txt", "b.txt"))
+
+        assert sorted(here.documents()) == [str(link / "a.txt"), str(link / "deep" / "b.txt")]
+
+    following(open_library, work)
+
+
+def test_names_that_are_not_utf8_are_followed_byte_for_byte(open_library, folder):
+    name = os.fsdecode(b"\xe4rger.txt")
+
+    async def work(here):
+        await here.follow(folder)
+        path = write(folder / name, "One")
+        await here.until(lambda: here.texts() == ["One"])
+        path.write_text("Two")
+        await here.until(lambda: here.texts() == ["Two"])
+        path.rename(folder / "plain.txt")
+        await here.until(lambda: here.named("plain.txt"))
+
+        assert len(here.documents()) == 1
+
+    following(open_library, work)
+
+
 def test_a_folder_says_when_it_was_looked_through(open_library, folder):
     write(folder / "a.txt", "One")
 
