@@ -18,7 +18,7 @@ from app.records import Passage
 _FEWEST_WORDS, _MOST_WORDS = 6, 40
 _MOST_DIGITS = 0.2
 # What of a sentence stands around the gap.
-_BEFORE, _AFTER = 8, 6
+_BEFORE, _AFTER = 5, 4
 _LEAST_AROUND = 4
 # Of a fact of several words so many have to come back.
 _HELD = 0.6

@@ -36,7 +36,7 @@ SUM = "a sum that secures the claims of the landlord"
         (
             "Flights are only approved by the managing director, Ingrid Falk.",
             "name",
-            "Who or what: Flights are only approved by the managing director, …?",
+            "Who or what: approved by the managing director, …?",
             "Ingrid Falk",
         ),
         (
