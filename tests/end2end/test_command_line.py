@@ -137,3 +137,22 @@ def test_verify_passes_and_writes_its_record(carrel, tmp_path):
     assert [file.suffix for file in kept] == [".json", ".txt"]
     assert json.loads(kept[0].read_text())["passed"] is True
     assert "Carrel verification: passed" in kept[1].read_text()
+
+
+def test_an_answer_is_exported_and_its_prompt_run_again(serving, carrel, sample, tmp_path):
+    assert carrel("ask", sample.question, sample.document).returncode == 0
+
+    page, everything = tmp_path / "answers.md", tmp_path / "answers.json"
+    for file in (page, everything):
+        done = carrel("export", file)
+        assert done.returncode == 0, done.stderr
+    assert f"## {sample.question}" in page.read_text("utf-8")
+    assert f"{sample.document.name}, page {sample.page}" in page.read_text("utf-8")
+    kept = json.loads(everything.read_text("utf-8"))["conversations"][0]["messages"][-1]
+    examples = carrel("export", "--supported-only")
+    assert sample.question in json.loads(examples.stdout)["messages"][-2]["content"]
+
+    again = json.loads(carrel("replay", kept["message"]["id"], "--json").stdout)
+    assert again["before"]["rendered_prompt"] == kept["rendered_prompt"]
+    assert again["now"]["text"]
+    assert carrel("export", page).returncode == 1
