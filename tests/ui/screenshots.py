@@ -427,6 +427,13 @@ def scope_menu(scene: Scene) -> None:
     scene.settle(0.3)
 
 
+def conversation_menu(scene: Scene) -> None:
+    talk(scene)
+    view = scene.window.desk.talks
+    view._ask_menu(view.visualRect(view.model().index(1, 0)).center())
+    scene.settle(0.3)
+
+
 def document_menu(scene: Scene) -> None:
     talk(scene)
     view = scene.window.desk.library
@@ -491,6 +498,7 @@ def file_dialog(scene: Scene) -> None:
 
 ABOVE = {
     "rating",
+    "conversation_menu",
     "asked_again",
     "settings",
     "folders",
@@ -508,6 +516,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
         dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
         folders, one_folder, folder_dropped,
         scope_menu,
+        conversation_menu,
         document_menu,
         failed_document, keyboard, rating, asked_again, confirm_removal, file_dialog,
     )
