@@ -7,11 +7,11 @@ fields as JSON. One question ends in exactly one Finished or Failed.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.evaluation import Evaluation
 from app.records import (
     Citation,
     Conversation,
     Document,
-    Evaluation,
     Message,
     Model,
     Problem,

@@ -355,37 +355,3 @@ class SearchResult:
     sources: tuple[Source, ...]
     found: int
     timings: Timings
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One number of an evaluation, over `count` cases; None where there was nothing to measure.
-
-    A "share" is between 0 and 1. `name` is stable: evaluations are compared by it.
-    """
-
-    group: Literal["finding", "answers", "checks", "speed"]
-    name: str
-    value: float | None
-    count: int
-    unit: Literal["share", "ms", "tokens/s"] = "share"
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How good a library is found and answered from, and what the numbers were measured with.
-
-    `settings` are those that the numbers depend on, by name. `note` says what could not be measured.
-    """
-
-    made_at: float
-    version: str
-    of: str
-    quick: bool
-    documents: int
-    passages: int
-    models: tuple[Model, ...]
-    settings: dict[str, str]
-    measures: tuple[Measure, ...]
-    seconds: float
-    note: str = ""

@@ -15,8 +15,8 @@ from app.cli.program import Desk
 from app.cli.progress import add
 from app.cli.sample import Sample
 from app.errors import InvalidRequestError
+from app.evaluation import Case, Evaluation, Measure
 from app.events import Evaluated, EvaluationProgress, Failed
-from app.records import Evaluation, Measure
 
 _SETS = ("cranfield", "beir")
 _GROUPS = {"finding": "Finding", "answers": "Answers", "checks": "Checks", "speed": "Speed"}
@@ -37,6 +37,7 @@ _GROUPS = {"finding": "Finding", "answers": "Answers", "checks": "Checks", "spee
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="An earlier evaluation (the output of --json): its numbers stand beside the new ones.",
 )
+@click.option("--cases", is_flag=True, help="Also list every question with what came of it.")
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -46,6 +47,7 @@ def evaluate(
     public_set: tuple[str, Path] | None,
     sample: bool,
     compare: Path | None,
+    cases: bool,
 ) -> int:
     """Measure how well your documents are found and answered from.
 
@@ -71,6 +73,8 @@ def evaluate(
         return 1
     run.output.data(found)
     _show(found, earlier, run.output)
+    if cases:
+        _list(found.cases, run.output)
     return 0
 
 
@@ -145,6 +149,21 @@ def _show(found: Evaluation, earlier: Evaluation | None, output: Output) -> None
     if found.note:
         output.text()
         output.text(f"Answers were not measured to the end: {found.note}")
+
+
+def _list(cases: tuple[Case, ...], output: Output) -> None:
+    for case in cases:
+        output.text()
+        output.text(case.question)
+        if case.fact:
+            output.text(f"    wanted: {case.fact} ({case.place})", dim=True)
+        if not case.answerable:
+            output.text("    its document was left out", dim=True)
+        else:
+            output.text(f"    found: {'not' if case.rank is None else f'as number {case.rank}'}", dim=True)
+        if case.answer is not None:
+            refused = " (refused or marked)" if case.refused else ""
+            output.text(f"    answer: {' '.join(case.answer.split()) or 'nothing'}{refused}", dim=True)
 
 
 def _value(measure: Measure) -> str:

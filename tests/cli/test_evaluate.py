@@ -8,8 +8,9 @@ import pytest
 
 from app.cli.commands import run
 from app.errors import InvalidRequestError
+from app.evaluation import Case, Evaluation, Measure
 from app.events import Evaluated, EvaluationProgress, Failed
-from app.records import Addition, Evaluation, Measure, Model, Problem
+from app.records import Addition, Model, Problem
 
 MODEL = Model("small", "chat", "/m.gguf", 1, "5" * 64, True, 2_048, "CPU", 30, 0)
 FOUND = Evaluation(
@@ -175,3 +176,22 @@ def test_what_could_not_be_measured_to_the_end_is_noted(program, measuring, caps
 
     assert run(program, ["evaluate"]) == 0
     assert "Answers were not measured to the end: There is no chat model.\n" in capsys.readouterr().out
+
+
+def test_every_question_can_be_looked_at(program, measuring, capsys):
+    cases = (
+        Case("How much is the rent?", "900 euros", "Lease.pdf, page 3", 2, "It is\n900 euros."),
+        Case("When?", "1 May", "Lease.pdf, page 1"),
+        Case("Who?", "Ann", "Other.pdf, page 1", answer="", refused=True, answerable=False),
+    )
+    measuring(Evaluated(replace(FOUND, cases=cases)))
+
+    assert run(program, ["evaluate", "--cases"]) == 0
+
+    assert capsys.readouterr().out.endswith(
+        "How much is the rent?\n    wanted: 900 euros (Lease.pdf, page 3)\n    found: as number 2\n"
+        "    answer: It is 900 euros.\n\n"
+        "When?\n    wanted: 1 May (Lease.pdf, page 1)\n    found: not\n\n"
+        "Who?\n    wanted: Ann (Other.pdf, page 1)\n    its document was left out\n"
+        "    answer: nothing (refused or marked)\n"
+    )

@@ -61,6 +61,8 @@ def test_a_library_is_measured_with_progress_and_one_end(library, evaluated):
     ]
     assert found.settings["answer_style"] == "write"
     assert found.seconds > 0
+    rent = next(case for case in found.cases if case.fact == "1,180 euros")
+    assert (rent.place, rent.rank) == ("lease.md, page 1", 1)
     values = {measure.name: measure for measure in found.measures}
     assert values["hit@5"].count >= 6
     assert values["hit@5"].value > 0.8

@@ -10,8 +10,9 @@ from app.backend.ask.quoting import CLOSEST, Quoting
 from app.backend.ask.writing import Writing
 from app.backend.evaluation.measures import percentile
 from app.backend.evaluation.questions import Question, holds
+from app.evaluation import Measure
 from app.events import Delta
-from app.records import Citation, Measure, Source, Usage
+from app.records import Citation, Source, Usage
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
 
@@ -79,7 +80,7 @@ class Answers:
     """Answers so far, to questions that their scope answers and to those that it does not."""
 
     answerable: list[tuple[Question, Answered]] = field(default_factory=list)
-    unanswerable: list[Answered] = field(default_factory=list)
+    unanswerable: list[tuple[Question, Answered]] = field(default_factory=list)
 
     def measures(self) -> tuple[Measure, ...]:
         """What the answers hold and cite, what is refused, and how fast it is."""
@@ -94,7 +95,7 @@ class Answers:
         recalled = sum(map(any, right))
         held = sum(holds(answered.text, question.made.fact) for question, answered in self.answerable)
         refused = sum(answered.refused for _, answered in self.answerable)
-        rightly = sum(answered.refused for answered in self.unanswerable)
+        rightly = sum(answered.refused for _, answered in self.unanswerable)
         out = len(self.unanswerable)
         return (
             Measure("answers", "asked fact in the answer", _share(held, asked), asked),
@@ -106,7 +107,7 @@ class Answers:
         )
 
     def _speed(self) -> tuple[Measure, ...]:
-        every = [answered for _, answered in self.answerable] + self.unanswerable
+        every = [answered for _, answered in (*self.answerable, *self.unanswerable)]
         first = [answered.first_ms for answered in every if answered.first_ms > 0]
         written = [answered for answered in every if answered.usage.completion_tokens]
         tokens = sum(answered.usage.completion_tokens for answered in written)

@@ -8,7 +8,8 @@ from app.backend.ask.evidence import Evidence
 from app.backend.evaluation import swaps
 from app.backend.evaluation.measures import auroc
 from app.backend.evaluation.questions import Question
-from app.records import Measure, Passage, Source
+from app.evaluation import Measure
+from app.records import Passage, Source
 
 _SEED = 5
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 
 from app.backend.evaluation.measures import hit, ndcg, percentile, reciprocal_rank
-from app.records import Measure
+from app.evaluation import Measure
 
 
 @dataclass(slots=True)
@@ -23,6 +23,14 @@ class Finding:
         """One more question."""
         self.pairs.append((ranking, relevant))
         self.times.append(milliseconds)
+
+    @property
+    def ranks(self) -> list[int | None]:
+        """The place of the first relevant one, from 1, for each question; None where there is none."""
+        return [
+            next((rank for rank, name in enumerate(ranking, 1) if relevant.get(name, 0) > 0), None)
+            for ranking, relevant in self.pairs
+        ]
 
     def measures(self) -> tuple[Measure, ...]:
         """hit@1, hit@5, MRR, nDCG@10 and the time of a search."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.backend.ask.retrieval import Candidate, Retriever
-from app.backend.evaluation import public_sets, shelf
+from app.backend.evaluation import cases, public_sets, shelf
 from app.backend.evaluation.answers import Answers, Asking
 from app.backend.evaluation.checks import Checks
 from app.backend.evaluation.choosing import chosen
@@ -22,8 +22,9 @@ from app.backend.evaluation.public_sets import PublicSet, SetName
 from app.backend.evaluation.questions import Question
 from app.database.documents import Documents
 from app.errors import InvalidRequestError, ModelError
+from app.evaluation import Case, Evaluation, Measure
 from app.events import Evaluated, EvaluationProgress
-from app.records import Document, Evaluation, Measure
+from app.records import Document
 from app.serving.models import Models
 
 # So many passages are asked for; measures look at the first ten.
@@ -119,6 +120,9 @@ class EvaluationService:
             documents=len(ready),
             passages=sum(document.passages for document in ready),
             note=note,
+            cases=cases.of_library(
+                asked, finding, answers, {document.id: document.name for document in ready}
+            ),
         )
 
     async def public_set(
@@ -147,9 +151,14 @@ class EvaluationService:
                 result = await library.retriever.find(library.user_id, query.text, k=_DEPTH)
                 names = dict.fromkeys(candidate.passage.document_name for candidate in result.candidates)
                 finding.add(list(names), query.relevant, result.embed_ms + result.search_ms)
-        texts = len(whole.texts)
         yield self._evaluated(
-            name, finding.measures(), begun, quick=quick, documents=texts, passages=library.passages
+            name,
+            finding.measures(),
+            begun,
+            quick=quick,
+            documents=len(whole.texts),
+            passages=library.passages,
+            cases=cases.of_set(queries, finding),
         )
 
     async def _find(
@@ -184,7 +193,7 @@ class EvaluationService:
                 answers.answerable.append((question, answered))
             elif not any(question.answered_by(source.passage) for source in answered.sources):
                 # Where another document says the same, the question is answered all the same.
-                answers.unanswerable.append(answered)
+                answers.unanswerable.append((question, answered))
 
     def _ready(self, user_id: str, document_ids: Sequence[str] | None) -> list[Document]:
         if document_ids:
@@ -205,6 +214,7 @@ class EvaluationService:
         quick: bool,
         documents: int,
         passages: int,
+        cases: tuple[Case, ...],
         note: str = "",
     ) -> Evaluated:
         models = {model.kind: model for model in self._models.describe()}
@@ -220,6 +230,7 @@ class EvaluationService:
             measures=measures,
             seconds=time.monotonic() - begun,
             note=note,
+            cases=cases,
         )
         self._log.info("evaluated", extra={"of": of, "seconds": round(evaluation.seconds)})
         return Evaluated(evaluation)

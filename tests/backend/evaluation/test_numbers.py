@@ -4,9 +4,12 @@ import pytest
 
 from app.backend.ask.quoting import CLOSEST
 from app.backend.evaluation.answers import Answered, Answers
+from app.backend.evaluation.cases import of_library, of_set
 from app.backend.evaluation.checks import Checks
 from app.backend.evaluation.finding import Finding
+from app.backend.evaluation.public_sets import Query
 from app.backend.evaluation.questions import Question, questions
+from app.evaluation import Case
 from app.records import Citation, Passage, Source, Usage
 
 PAGE = "The rent is 1,180 euros a month, without heating. The keeper is called Henrik Solberg by all."
@@ -43,9 +46,9 @@ def test_answers_are_judged_by_what_they_hold_cite_and_refuse(question, sources)
         (question, answered(sources, f"{CLOSEST}“Dogs.”", 2)),  # says that it may not answer
     ]
     answers.unanswerable += [
-        answered((), "", first_ms=0.0, tokens=0),
-        answered(sources, "The moon.", None, verdict="unsupported"),
-        answered(sources, "It is 99 euros.", 2),
+        (question, answered((), "", first_ms=0.0, tokens=0)),
+        (question, answered(sources, "The moon.", None, verdict="unsupported")),
+        (question, answered(sources, "It is 99 euros.", 2)),
     ]
 
     found = values(answers.measures())
@@ -90,3 +93,20 @@ def test_rankings_become_the_known_measures():
     assert found["hit@5"] == (1.0, 2)
     assert found["MRR"] == (0.75, 2)
     assert found["search, 95 %"] == (30.0, 2)
+
+
+def test_behind_the_numbers_stands_each_question_with_what_came_of_it(question, sources):
+    finding, answers = Finding(), Answers()
+    finding.add(["x", "wanted"], {"wanted": 1.0}, 10.0)
+    answers.answerable.append((question, answered(sources, "It is 1,180 euros.", 1)))
+    answers.unanswerable.append((question, answered((), "")))
+
+    here, left_out = of_library([question], finding, answers, {"d": "Lease.pdf"})
+
+    assert here == Case(
+        "How much is the rent?", "1,180 euros", "Lease.pdf, page 1", 2, "It is 1,180 euros.", False, True
+    )
+    assert left_out == Case(
+        "How much is the rent?", "1,180 euros", "Lease.pdf, page 1", None, "", True, answerable=False
+    )
+    assert of_set([Query(1, "wings", {"1": 1.0})], finding) == (Case("wings", rank=2),)
