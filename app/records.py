@@ -206,7 +206,8 @@ class Audit:
 
     Of an answer: `prompt` as turns and as the text (`rendered_prompt`) that `model_sha256` read, what
     it wrote before marks were taken out (`raw_response`), and how tokens were chosen (`sampling`). An
-    answer in quotes has no prompt: its model only judged sentences. Of a question: `document_ids`
+    answer in quotes has no prompt: its model only judged sentences, if any were near to each other; then
+    `rendered_prompt` is what it read. Of a question: `document_ids`
     are the documents it was limited to, as far as they are still there. None: not known, or none.
     """
 

@@ -221,6 +221,7 @@ class Answering:
             timings=answer.timings,
             error=problem,
             raw_response=writing.raw if writing else None,
+            rendered_prompt=writing.judged if isinstance(writing, Quoting) else None,
         )
 
     async def _failed(self, answer: Answer, problem: Problem) -> Failed:

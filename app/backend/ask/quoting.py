@@ -53,6 +53,7 @@ class Quoting:
         text: what was shown so far; the model writes nothing, so `raw` is empty.
         citations: the quotes in `text`, in order.
         first_shown: `time.perf_counter()` of the first text that was shown.
+        judged: what the model was shown to judge near sentences by; None where it was not asked.
     """
 
     raw = ""
@@ -66,6 +67,7 @@ class Quoting:
         self.citations: list[Citation] = []
         self.first_shown: float | None = None
         self.stopped = False
+        self.judged: str | None = None
         self._engine = engine
         self._question = question
         self._quotes = list(quotes)
@@ -128,6 +130,7 @@ class Quoting:
             prefix = await asyncio.to_thread(self._engine.encode, (ChatMessage("user", "Context:"),))
             async with asyncio.timeout(_JUDGED_WITHIN):
                 likely = await self._engine.score(prefix, texts)
+            self.judged = "\n\n".join(f"{prefix.text}{text}" for text in texts[1::2])
         except (TimeoutError, AppError):
             return list(quotes)
         gains = [after - alone for alone, after in zip(likely[::2], likely[1::2], strict=True)]

@@ -64,6 +64,10 @@ def test_of_quotes_that_are_nearly_as_good_the_model_says_which():
     quoting = Quoting(Judge("The fee"), "What is the fee?", [RENT, FEE], sure=True)
     run(quoting)
     assert quoting.text.startswith("“The fee is 20.”")
+    assert quoting.judged == (
+        "Context: The rent is 1.\nQuestion: What is the fee?\n\n"
+        "Context: The fee is 20.\nQuestion: What is the fee?"
+    )
 
 
 def test_where_the_evidence_is_clear_the_model_is_not_asked():
@@ -71,6 +75,7 @@ def test_where_the_evidence_is_clear_the_model_is_not_asked():
     quoting = Quoting(judge, "What is the rent?", [RENT, TAX], sure=True)
     run(quoting)
     assert (quoting.text, judge.asked) == ("“The rent is 1.”", 0)
+    assert quoting.judged is None
 
 
 @pytest.mark.parametrize("judge", [Judge("The fee", fails=True), Judge("fee", hangs=True)])
