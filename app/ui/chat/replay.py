@@ -13,6 +13,8 @@ from app.ui.theme import Space, Theme
 from app.ui.words import Words
 
 _WIDTH, _HEIGHT = 860, 300
+# What stands above and below the answers, and the least that is left for them.
+_AROUND, _LEAST_HEIGHT = 270, 96
 _EDGE = 48
 _NOTE = "The same prompt, with the passages that were read then. Nothing of this is kept."
 
@@ -25,7 +27,7 @@ class Replay(Sheet):
         self._ask = ask
         self.setFixedWidth(min(theme.px(_WIDTH), parent.width() - _EDGE))
         self.body.addWidget(Words(theme, _NOTE, "control", "ink2"))
-        tall = min(theme.px(_HEIGHT), parent.height() // 2)
+        tall = max(_LEAST_HEIGHT, min(theme.px(_HEIGHT), parent.height() - theme.px(_AROUND)))
         self.before = Side(theme, before.sources, tall)
         self.now = Side(theme, before.sources, tall)
         row = QHBoxLayout()
