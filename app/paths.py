@@ -70,6 +70,11 @@ class Profile:
         return self.models / "verdicts.json"
 
     @property
+    def aptitudes(self) -> Path:
+        """What chat models are fit for: to be quoted with, or to write."""
+        return self.models / "aptitudes.json"
+
+    @property
     def breadcrumb(self) -> Path:
         """Which models are at work at this moment; left behind by a process that died."""
         return self.models / "at_work.json"

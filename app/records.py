@@ -18,6 +18,8 @@ Thumb = Literal["up", "down"]
 RatingReason = Literal["incorrect", "not_asked", "incomplete", "wrong_source", "hard_to_read"]
 AnswerStyle = Literal["quote", "write", "fixed"]
 """An answer is sentences of the passages, the model's own, or fixed words where nothing was found."""
+Style = Literal["auto", "quote", "write"]
+"""How it is answered: in sentences of the passages, or in the model's own; `auto`: as it is fit for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,19 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How a question is to be answered, where it says so itself.
+
+    `style` None: as the settings have it. `without_documents`: by the model alone, which the answer
+    then is marked with. `read_all`: read every passage that fits the model, however long it takes.
+    """
+
+    style: Style | None = None
+    without_documents: bool = False
+    read_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one answer; `cached_tokens` of the prompt were not computed again."""
 
@@ -149,7 +164,10 @@ class TokenLogprob(Logprob):
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Milliseconds of each hop of one question; `first_token_ms` to the first words that were shown."""
+    """Milliseconds of each hop of one question; `first_token_ms` to the first words that were shown.
+
+    `unread_ms`: how long the model would take over the passages that were left out to save time.
+    """
 
     embed_ms: float = 0.0
     search_ms: float = 0.0
@@ -158,6 +176,7 @@ class Timings:
     decode_ms: float = 0.0
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    unread_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +209,26 @@ class Message:
     timings: Timings | None = None
     trace_id: str | None = None
     rating: Rating | None = None
+
+    @property
+    def quoted(self) -> bool:
+        """Whether an answer is made of sentences of the sources alone: no model wrote any of it."""
+        return self.usage == Usage(0, 0) and bool(self.citations)
+
+    @property
+    def nearest(self) -> bool:
+        """Whether an answer in quotes only shows the nearest passage, and says so in front of it."""
+        return self.quoted and self.citations[0].start > 0
+
+    @property
+    def unfounded(self) -> bool:
+        """Whether an answer only says, in fixed words, that nothing was found."""
+        return self.role == "assistant" and bool(self.text) and self.usage is None and not self.citations
+
+    @property
+    def undocumented(self) -> bool:
+        """Whether an answer is the model's alone: it was asked without documents."""
+        return self.usage is not None and self.usage.prompt_tokens > 0 and not self.sources
 
 
 @dataclass(frozen=True, slots=True)

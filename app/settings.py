@@ -108,9 +108,9 @@ ALL: Mapping[str, Setting] = MappingProxyType(
             Setting("answer_tokens", 400, "The longest answer.", "tokens", low=16, high=8_192),
             Setting(
                 "answer_style",
-                "write",
-                "quote: sentences of your documents, word for word; write: the model's own; auto: a very"
-                " small model quotes.",
+                "auto",
+                "quote: sentences of your documents, word for word; write: the model's own; auto: as well as"
+                " the model was measured to write.",
                 choices=("auto", "quote", "write"),
             ),
             Setting("temperature", 0.0, "0: always the likeliest word.", low=0.0, high=2.0),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.backend.accounts import Accounts
-from app.backend.ask.brief import Preparation, Style
+from app.backend.ask.aptitude import Aptitudes, Examiner
+from app.backend.ask.brief import Preparation
 from app.backend.ask.completion import CompletionService
 from app.backend.ask.replay import ReplayService
 from app.backend.ask.retrieval import Retriever
@@ -43,6 +44,7 @@ from app.database.ratings import Ratings
 from app.database.search import Search
 from app.database.users import Users
 from app.database.watched import WatchedFolders
+from app.records import Style
 from app.serving.generation import Sampling
 from app.serving.models import Models
 
@@ -67,6 +69,7 @@ class Backend:
     feed: Feed
     worker: Worker
     watching: WatchService
+    examiner: Examiner
 
     async def start(self) -> None:
         """Put right what a crash left and begin to work. Call once, on the gateway's loop.
@@ -80,10 +83,12 @@ class Backend:
         await self.documents.sweep(user_id)
         await self.worker.start()
         await self.watching.start(user_id)
+        self.examiner.start()
 
     async def close(self) -> None:
         """End answers, followers, the worker and the feed. What it was built from stays open. Idempotent."""
         closing: tuple[Callable[[], Awaitable[None]], ...] = (
+            self.examiner.close,
             self.ask.close,
             self.watching.close,
             self.worker.close,
@@ -109,7 +114,8 @@ def build(
     version: str,
     answer_tokens: int = 400,
     temperature: float = 0.0,
-    answer_style: Style = "write",
+    answer_style: Style = "auto",
+    aptitudes: Path | None = None,
     files_at_once: int = 2,
 ) -> Backend:
     """Build the backend from the open parts below it; who passes them closes them afterwards.
@@ -120,14 +126,16 @@ def build(
         profile: the profile's folder, shown in /health.
         answer_tokens: the longest answer where a question does not say otherwise.
         temperature: of the sampling, likewise.
-        answer_style: whether answers are quotes or written.
+        answer_style: whether answers are quotes or written where a question does not say so.
+        aptitudes: the file that keeps what models are fit for; None: that is not kept.
         files_at_once: how many are read at the same time.
     """
     documents = Documents(database)
     conversations = Conversations(database)
     queue = QueueService(Jobs(database))
     retriever = Retriever(Search(database), embeddings, models)
-    preparation = Preparation(retriever, answer_style)
+    measured = Aptitudes(aptitudes)
+    preparation = Preparation(retriever, measured, answer_style)
     accounts = Accounts(Users(database), sessions)
     viewer = PageViewer()
     intake = Intake(
@@ -197,4 +205,5 @@ def build(
         feed=feed,
         worker=Worker(queue, indexer, documents, feed, lanes=files_at_once),
         watching=WatchService(WatchedFolders(database), intake, feed, profile=profile),
+        examiner=Examiner(measured, models, feed),
     )

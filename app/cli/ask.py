@@ -1,6 +1,7 @@
 """`carrel ask`: a question, its answer as it streams, and where it stands in the documents."""
 
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -13,7 +14,7 @@ from app.cli.program import Desk
 from app.cli.progress import add
 from app.errors import InvalidRequestError
 from app.events import AskEvent, Checked, Delta, Failed, Finished, Retrieved
-from app.records import Citation, Message, Source
+from app.records import Citation, Manner, Message, Source, Style
 
 _NOT_FOUND_MARK = " [not in your documents]"
 
@@ -22,8 +23,22 @@ _NOT_FOUND_MARK = " [not in your documents]"
 @click.argument("question")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--conversation", metavar="ID", help="Go on with this conversation.")
+@click.option(
+    "--style", type=click.Choice(get_args(Style)), help="In sentences of the documents, or written."
+)
+@click.option("--without-documents", is_flag=True, help="Let the model answer alone.")
+@click.option("--read-all", is_flag=True, help="Read every passage that fits, however long that takes.")
 @click.pass_context
-def ask(context: click.Context, question: str, files: tuple[Path, ...], conversation: str | None) -> int:
+def ask(
+    context: click.Context,
+    *,
+    question: str,
+    files: tuple[Path, ...],
+    conversation: str | None,
+    style: Style | None,
+    without_documents: bool,
+    read_all: bool,
+) -> int:
     """Ask a question about your documents.
 
     With FILES they are added first, and the answer is looked for in them alone; without, in
@@ -37,9 +52,10 @@ def ask(context: click.Context, question: str, files: tuple[Path, ...], conversa
     run = run_of(context)
     if not question.strip():
         raise InvalidRequestError("The question is empty.")
+    manner = Manner(style, without_documents, read_all)
     with run.open() as desk:
         if not files:
-            return answer(desk, run, question, conversation_id=conversation, document_ids=None)
+            return answer(desk, run, question, conversation_id=conversation, document_ids=None, manner=manner)
         additions = add(desk, files, run.output)
         failures(additions, run.output)
         readable = tuple(a.document.id for a in additions if a.document and a.problem is None)
@@ -48,7 +64,15 @@ def ask(context: click.Context, question: str, files: tuple[Path, ...], conversa
             run.output.remark("None of the files could be read, so there is nothing to ask about.")
             return 1
         added = {"event": "added", "additions": additions}
-        return answer(desk, run, question, conversation_id=conversation, document_ids=readable, before=added)
+        return answer(
+            desk,
+            run,
+            question,
+            conversation_id=conversation,
+            document_ids=readable,
+            manner=manner,
+            before=added,
+        )
 
 
 def answer(
@@ -58,6 +82,7 @@ def answer(
     *,
     conversation_id: str | None,
     document_ids: tuple[str, ...] | None,
+    manner: Manner | None = None,
     before: object = None,
 ) -> int:
     """Stream one answer and list its sources; returns the exit code.
@@ -80,7 +105,9 @@ def answer(
 
     with run.interruption.gently(stop):
         for event in desk.stream(
-            desk.client.ask(question, conversation_id=conversation_id, document_ids=document_ids)
+            desk.client.ask(
+                question, conversation_id=conversation_id, document_ids=document_ids, manner=manner
+            )
         ):
             if answer_id is None and before is not None:
                 run.output.data(before)

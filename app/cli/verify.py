@@ -21,7 +21,7 @@ from app.cli.record import Check, Record, describe, runtime
 from app.cli.sample import Sample
 from app.errors import AppError, StorageError
 from app.events import Delta, Failed, Finished, Retrieved
-from app.records import Addition, Document, Message, Source
+from app.records import Addition, Document, Manner, Message, Source
 
 
 @click.command("verify", cls=Command)
@@ -112,7 +112,11 @@ def _ask(desk: Desk, course: _Course) -> None:
     if course.document is None or course.document.status != "ready":
         return
     asked = time.perf_counter()
-    for event in desk.stream(desk.client.ask(course.sample.question, document_ids=(course.document.id,))):
+    # Written, whatever the settings say: the model is to be proven, too.
+    asking = desk.client.ask(
+        course.sample.question, document_ids=(course.document.id,), manner=Manner(style="write")
+    )
+    for event in desk.stream(asking):
         if isinstance(event, Retrieved):
             course.lap("sources_ms", asked)
         elif isinstance(event, Delta) and "first_word_ms" not in course.times:

@@ -9,6 +9,8 @@ from contextlib import aclosing
 from typing import BinaryIO
 from urllib.parse import quote
 
+import msgspec
+
 from app.client.connection import Connection
 from app.client.wire import (
     Additions,
@@ -40,6 +42,7 @@ from app.records import (
     ConversationDetail,
     Document,
     Health,
+    Manner,
     Message,
     Model,
     Page,
@@ -138,10 +141,11 @@ class Client(Connection):
         question: str,
         conversation_id: str | None = None,
         document_ids: Sequence[str] | None = None,
+        manner: Manner | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Ask, and yield the answer's events; the last one is Finished or Failed.
 
-        Closing the iterator stops the answer.
+        Closing the iterator stops the answer. `manner` None: as the settings have it.
 
         Raises:
             ReportedError: the question was refused before anything was stored.
@@ -151,6 +155,7 @@ class Client(Connection):
             "question": question,
             "conversation_id": conversation_id,
             "document_ids": _listed(document_ids),
+            **(msgspec.to_builtins(manner) if manner is not None else {}),
         }
         async with aclosing(self._answer("/ask", body)) as events:
             async for event in events:

@@ -12,7 +12,6 @@ from typing import cast
 import app
 from app import paths
 from app.backend import services
-from app.backend.ask.brief import Style
 from app.backend.feed import Feed
 from app.backend.services import Backend
 from app.cache.embeddings import EmbeddingCache
@@ -20,7 +19,7 @@ from app.cache.sessions import Sessions
 from app.database.connection import Database
 from app.events import ModelChanged, Notice
 from app.paths import Profile
-from app.records import Model, Problem
+from app.records import Model, Problem, Style
 from app.serving import catalogue, hardware
 from app.serving.admission.admission import Admission
 from app.serving.admission.breadcrumb import Breadcrumb
@@ -82,6 +81,7 @@ class Composition:
             temperature=self._settings.fraction("temperature"),
             answer_style=cast(Style, self._settings.text("answer_style")),
             files_at_once=min(max(_FEWEST_FILES, hardware.cores()), _MOST_FILES),
+            aptitudes=self._profile.aptitudes,
         )
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ from app.events import (
     Notice,
     WindowRequested,
 )
-from app.records import Problem
+from app.records import Manner, Problem
 from app.ui.asking import Ask
 
 T = TypeVar("T")
@@ -160,10 +160,16 @@ class Bridge(QObject):
         return self._send(work, ended)
 
     def ask(
-        self, question: str, conversation_id: str | None = None, document_ids: tuple[str, ...] | None = None
+        self,
+        question: str,
+        conversation_id: str | None = None,
+        document_ids: tuple[str, ...] | None = None,
+        manner: Manner | None = None,
     ) -> Ask:
         """Send a question; its events come through the signals of the Ask."""
-        return self._answer(self.client.ask(question, conversation_id, document_ids), self._stop_answer)
+        return self._answer(
+            self.client.ask(question, conversation_id, document_ids, manner), self._stop_answer
+        )
 
     def replay(self, message_id: str, model: str | None = None) -> Ask:
         """Run the prompt of an answer again, on the GGUF file `model` or on the model at work."""

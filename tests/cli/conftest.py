@@ -17,6 +17,7 @@ from app.records import (
     Addition,
     Document,
     Health,
+    Manner,
     Model,
     Page,
     Problem,
@@ -55,6 +56,7 @@ class ScriptedClient:
     library: tuple[Document, ...] = (DOCUMENT,)
     found: SearchResult = field(default_factory=lambda: SearchResult((), 0, Timings()))
     asked: list[dict[str, object]] = field(default_factory=list)
+    manners: list[Manner | None] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     following: list[WatchedFolder] = field(default_factory=list)  # looked at again, the next of a path
@@ -78,11 +80,16 @@ class ScriptedClient:
         return f"http://127.0.0.1:{port}" if on else None
 
     async def ask(
-        self, question: str, conversation_id: str | None = None, document_ids: Sequence[str] | None = None
+        self,
+        question: str,
+        conversation_id: str | None = None,
+        document_ids: Sequence[str] | None = None,
+        manner: Manner | None = None,
     ) -> AsyncIterator[AskEvent]:
         self.asked.append(
             {"question": question, "conversation_id": conversation_id, "document_ids": document_ids}
         )
+        self.manners.append(manner)
         for event in self.answer:
             if isinstance(event, AppError):
                 raise event

@@ -91,7 +91,9 @@ def test_two_that_start_together_share_the_profile(start, sample):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_answer_leaves_cleanly_and_the_next_question_works(start, carrel, sample, number):
     assert carrel("add", sample.document).returncode == 0
-    asked = start("ask", "Describe everything that the whole lease says, at length.", "--json")
+    asked = start(
+        "ask", "Describe everything that the whole lease says, at length.", "--style", "write", "--json"
+    )
     asked.wait_for_event("retrieved")
 
     code = asked.stop(number)

@@ -100,7 +100,10 @@ def test_the_partial_answer_is_there_and_marked_after_a_kill(serving, serve, car
         "POST",
         f"{serving.address}/ask",
         headers=serving.headers,
-        json={"question": "Describe all that this lease says about everything, at great length."},
+        json={
+            "question": "Describe all that this lease says about everything, at great length.",
+            "style": "write",
+        },
         timeout=_STREAM,
     ) as stream:
         assert stream.status_code == 200

@@ -12,6 +12,7 @@ import pytest
 
 from app.events import Failed, Finished, Retrieved
 from app.main.reach import reach
+from app.records import Manner
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
@@ -43,7 +44,7 @@ async def _added(client, path):
 async def _stopped(client):
     """Ask, and stop when the sources are known; the end, and the seconds it took to come."""
     begun = None
-    async for event in client.ask(LONG):
+    async for event in client.ask(LONG, manner=Manner(style="write")):
         if isinstance(event, Retrieved):
             begun = time.perf_counter()
             assert await client.stop(event.answer_id)
@@ -109,7 +110,7 @@ def test_stop_in_decode_leaves_the_model_free_for_the_next_question(serving, rec
 
 def test_a_client_that_goes_away_stops_the_answer_and_what_there_is_is_kept(side, sample):
     async def leave():
-        events = side.client.ask(LONG)
+        events = side.client.ask(LONG, manner=Manner(style="write"))
         async for event in events:
             if isinstance(event, Retrieved):
                 conversation = event.conversation.id

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from reportlab.pdfgen.canvas import Canvas
 
 from app.main import window as program_window
+from app.records import Manner
 from app.ui.chat.turn import Turn
 from app.ui.window import Window
 
@@ -211,7 +212,9 @@ def test_the_window_closes_on_a_signal_while_an_answer_is_written(drive, sample)
     def ask() -> bool:
         if drive.status_of(sample.document.name) != "ready":
             return False
-        drive.window.room.ask("Describe everything that the whole lease says, at length.")
+        drive.window.room.ask(
+            "Describe everything that the whole lease says, at length.", Manner(style="write")
+        )
         return True
 
     def interrupt() -> bool:

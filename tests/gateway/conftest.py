@@ -143,6 +143,7 @@ def opened(
                 profile=profile.root,
                 version="0.0.0",
                 answer_tokens=60,
+                answer_style="write",
             )
         )
         server = Server(lambda: backend, limits=limits)

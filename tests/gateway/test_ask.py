@@ -11,7 +11,7 @@ from app.backend.ask.service import AskService
 from app.errors import BusyError, ContextOverflowError, DecodeError, ReportedError
 from app.events import Delta, Failed, Finished, Retrieved
 from app.log import trace_id
-from app.records import Conversation, Message
+from app.records import Conversation, Manner, Message
 
 CONVERSATION = Conversation("c", "Rent", 0.0, 0.0)
 QUESTION = Message("q", "c", None, "user", "complete", "How much?", 0.0)
@@ -28,6 +28,7 @@ class Scripted(AskService):
         self.closed = asyncio.Event()
         self.reached = asyncio.Event()
         self.traces: list[str] = []
+        self.manners: list[Manner] = []
 
     async def start(self):
         return 0
@@ -35,7 +36,8 @@ class Scripted(AskService):
     async def close(self):
         pass
 
-    async def ask(self, *_args, **_kwargs) -> AsyncGenerator[object, None]:
+    async def ask(self, *_args, manner: Manner, **_kwargs) -> AsyncGenerator[object, None]:
+        self.manners.append(manner)
         try:
             for item in self.script:
                 self.traces.append(trace_id.get())
@@ -58,6 +60,10 @@ def events_of(text: str) -> list[tuple[str, dict]]:
     return found
 
 
+async def every(events):
+    return [event async for event in events]
+
+
 def names_of(answer: httpx2.Response) -> list[str]:
     return [name for name, _ in events_of(answer.text)]
 
@@ -71,6 +77,26 @@ def test_an_answer_streams_as_named_events(open_site):
     assert names_of(answer) == ["retrieved", "delta", "delta", "finished"]
     assert events_of(answer.text)[1][1] == {"text": "En"}
     assert events_of(answer.text)[3][1]["message"]["text"] == "Enough."
+
+
+@pytest.mark.parametrize(
+    ("body", "manner"),
+    [
+        ({}, Manner()),
+        ({"style": "quote"}, Manner(style="quote")),
+        ({"without_documents": True}, Manner(without_documents=True)),
+        ({"read_all": True}, Manner(read_all=True)),
+    ],
+)
+def test_a_question_says_how_it_is_to_be_answered(open_site, body, manner):
+    scripted = Scripted(RETRIEVED, FINISHED)
+    site = open_site(ask=scripted)
+
+    assert site.tcp.post("/ask", json={"question": "x", **body}).status_code == 200
+    assert site.tcp.post("/ask", json={"question": "x", "style": "loud"}).status_code == 400
+    site.do(every(site.client.ask("x", manner=manner)))
+
+    assert scripted.manners == [manner, manner]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +289,9 @@ def test_a_question_longer_than_the_context_is_refused_before_anything_is_stored
 @pytest.mark.model
 def test_stopping_an_answer_ends_its_stream_and_keeps_what_there_is(answering, sample):
     async def stop():
-        events = answering.client.ask("Tell everything about the lease, in detail.")
+        events = answering.client.ask(
+            "Tell everything about the lease, in detail.", manner=Manner(style="write")
+        )
         first = await anext(events)
         stopped = await answering.client.stop(first.answer_id)
         return stopped, [event async for event in events][-1]
@@ -278,7 +306,9 @@ def test_stopping_an_answer_ends_its_stream_and_keeps_what_there_is(answering, s
 @pytest.mark.model
 def test_an_answer_whose_reader_went_is_kept_and_marked(answering):
     async def leave():
-        events = answering.client.ask("Tell everything about the lease, in detail.")
+        events = answering.client.ask(
+            "Tell everything about the lease, in detail.", manner=Manner(style="write")
+        )
         first = await anext(events)
         await events.aclose()
         return (await answering.client.conversation(first.conversation.id)).messages[-1]

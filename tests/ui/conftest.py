@@ -47,6 +47,7 @@ from app.records import (
     ConversationDetail,
     Document,
     Health,
+    Manner,
     Message,
     Model,
     Page,
@@ -192,6 +193,7 @@ class FakeClient:
         self.added: list[str] = []
         self.refused: dict[str, Problem] = {}
         self.questions: list[tuple[str, str | None, tuple[str, ...] | None]] = []
+        self.manners: list[Manner | None] = []
         self.stopped: list[str] = []
         self.retried: list[str] = []
         self.deleted: list[str] = []
@@ -335,9 +337,14 @@ class FakeClient:
         return SearchResult(self.sources, len(self.sources) + 3, Timings(total_ms=21.0))
 
     async def ask(
-        self, question: str, conversation_id: str | None = None, document_ids: Sequence[str] | None = None
+        self,
+        question: str,
+        conversation_id: str | None = None,
+        document_ids: Sequence[str] | None = None,
+        manner: Manner | None = None,
     ) -> AsyncIterator[AskEvent]:
         self._reach()
+        self.manners.append(manner)
         self.questions.append((question, conversation_id, tuple(document_ids) if document_ids else None))
         if conversation_id in self.held_conversations:
             conversation = self.held_conversations[conversation_id].conversation

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError
 from app.events import DocumentChanged
-from app.records import Addition, Problem
+from app.records import Addition, Problem, Timings, Usage
 from app.settings import Settings
 from app.ui.bridge import Bridge
 from app.ui.state import StateFile
@@ -57,6 +57,7 @@ MARKS = (
     ("For the garage there is a separate agreement with a notice period of **one month**.", 3),
     ("Notice by e-mail is usually accepted.", None),
 )
+_NOTHING = "Nothing in your documents matches this question."
 RICH = """## What the drafts say
 
 1. The **rent** is due on the third working day; late payment costs 1 % a month.
@@ -261,12 +262,43 @@ def failed(scene: Scene) -> None:
 
 def nothing_found(scene: Scene) -> None:
     furnish(scene.client)
-    scene.client.script = fakes.answering(
-        ["I found nothing about this in your documents."], sources=(), found=0
+    one_turn(scene, "Who won the chess tournament of 1956?", _NOTHING, usage=None)
+
+
+def quoted(scene: Scene) -> None:
+    sources = furnish(scene.client)
+    first = "“Either party may end the lease with three months’ notice, given in writing.”"
+    second = "“A message by e-mail or telephone is not enough.”"
+    text = f"{first}\n\nAlso: {second}"
+    one_turn(scene, QUESTION, text, (first, 1), (second, 2), sources=sources[:4], found=11, usage=Usage(0, 0))
+
+
+def alone(scene: Scene) -> None:
+    furnish(scene.client)
+    text = "The tournament of 1956 was won by Vasily Smyslov, who went on to play for the world title."
+    one_turn(scene, "Who won the chess tournament of 1956?", text, (text, None))
+
+
+def unread(scene: Scene) -> None:
+    sources = furnish(scene.client)
+    one_turn(
+        scene,
+        QUESTION,
+        TEXT,
+        *MARKS,
+        sources=sources,
+        found=14,
+        timings=Timings(14.0, 6.0, 3.0, 870.0, 1_600.0, 900.0, 2_500.0, unread_ms=38_000.0),
+    )
+
+
+def one_turn(scene: Scene, question: str, text: str, *marks: tuple[str, int | None], **changed: Any) -> None:
+    scene.client.talk(
+        question,
+        (question, lambda q: fakes.an_answer(q, text, citations=fakes.cited(text, *marks), **changed)),
     )
     scene.start()
-    scene.window.room.ask("Who won the chess tournament of 1956?")
-    scene.settle(0.5)
+    open_talk(scene, -1)
 
 
 def dragging(scene: Scene) -> None:
@@ -513,6 +545,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
     state.__name__: state
     for state in (
         first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found,
+        quoted, alone, unread,
         dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
         folders, one_folder, folder_dropped,
         scope_menu,

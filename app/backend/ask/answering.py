@@ -23,6 +23,7 @@ from app.events import AskEvent, Delta, Failed, Finished, Retrieved
 from app.records import (
     AnswerStyle,
     Conversation,
+    Manner,
     Message,
     MessageState,
     Problem,
@@ -54,6 +55,7 @@ class Asked:
     deadline: float | None
     trace_id: str
     begun: float
+    manner: Manner
 
 
 class Answer:
@@ -129,6 +131,7 @@ class Answering:
             document_ids=asked.document_ids,
             sampling=asked.sampling,
             answer_tokens=asked.answer_tokens,
+            manner=asked.manner,
         )
         message = await asyncio.to_thread(self._start, asked, brief)
         answer.id = message.id
@@ -247,4 +250,5 @@ def _timings(asked: Asked, brief: Brief, writing: Writing | Quoting | None) -> T
         decode_ms=writing.decode_ms if writing else 0.0,
         first_token_ms=(first - asked.begun) * 1000 if first is not None else 0.0,
         total_ms=(time.perf_counter() - asked.begun) * 1000,
+        unread_ms=brief.unread_ms,
     )

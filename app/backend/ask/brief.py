@@ -2,33 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from app.backend.ask import anchors, budget, extracts, prompt
+from app.backend.ask import anchors, answerable, budget, extracts, reading
+from app.backend.ask.aptitude import Aptitude, Aptitudes
 from app.backend.ask.evidence import Evidence
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
-from app.backend.ask.retrieval import Candidate, Retrieval, Retriever, leans_on
+from app.backend.ask.reading import Reading, is_tiny, source_of
+from app.backend.ask.retrieval import Retrieval, Retriever, leans_on
 from app.errors import ModelError
-from app.records import Source
+from app.records import Manner, Source, Style
 from app.serving.engine import Engine
-from app.serving.generation import ChatMessage, End, Generation, Prompt, Sampling
+from app.serving.generation import End, Generation, Sampling
 
-# How many sources a question shows at most, and how many of them a tiny model's sentences come from.
-SOURCES = 8
+# How many passages a tiny model's sentences come from, and how many of them get a vector.
 _TINY_CANDIDATES = 5
-# An answer in one sentence: a tiny model that goes on has lost the thread.
-_TINY_ANSWER = 160
-_LEAST_ANSWER = 40
 _TINY_VECTORS = 24
 # Sentences an answer in quotes is chosen from.
 _QUOTED = 8
-
-
-Style = Literal["auto", "quote", "write"]
-"""How it is answered: in sentences of the passages, or in the model's own; `auto`: a tiny model quotes."""
+_ORDINARY = Manner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,8 @@ class Brief:
     the `quote` where there is none; it is for models too small to be trusted with a sentence.
     Without a `generation` nothing was found, and there is nothing to generate from; or passages
     were, but none of them holds what the question names: that is `absent`; or the answer is made of
-    `quotes`, best first, of which it is `sure` or not that they answer.
+    `quotes`, best first, of which it is `sure` or not that they answer. `above` is the quote that is shown
+    before a written answer. `unread_ms`: what passages would take that were left out to save time.
     """
 
     engine: Engine
@@ -55,13 +50,17 @@ class Brief:
     absent: tuple[str, ...] = ()
     quotes: tuple[Quote, ...] = ()
     sure: bool = False
+    above: Quote | None = None
+    unread_ms: float = 0.0
 
 
 class Preparation:
     """Finds, chooses and renders; learns from each answer how fast this machine reads."""
 
-    def __init__(self, retriever: Retriever, style: Style = "write") -> None:
-        self._style = style
+    def __init__(self, retriever: Retriever, aptitudes: Aptitudes, style: Style = "auto") -> None:
+        """`style` holds where a question does not say otherwise."""
+        self._style: Style = style
+        self._aptitudes = aptitudes
         self._pace = budget.Pace()
         self._retriever = retriever
 
@@ -79,7 +78,7 @@ class Preparation:
         """
 
         def work() -> int:
-            rendered = engine.encode(_messages(engine, question, ()))
+            rendered = engine.encode(reading.bare(engine, question))
             engine.check(rendered, 1)
             return len(rendered.tokens)
 
@@ -95,49 +94,97 @@ class Preparation:
         document_ids: Sequence[str] | None = None,
         sampling: Sampling,
         answer_tokens: int,
+        manner: Manner = _ORDINARY,
     ) -> Brief:
         """Find the passages and render the prompt.
+
+        Args:
+            manner: how the question wants to be answered, where it says so.
 
         Raises:
             StorageError: the database cannot be read.
             ContextOverflowError: the question alone does not fit.
         """
+        begun = time.perf_counter()
+        if manner.without_documents:
+            made = await asyncio.to_thread(reading.alone, engine, question, turns)
+            return self._written(
+                engine, question, made, sampling=sampling, answer_tokens=answer_tokens, begun=begun
+            )
         earlier = leans_on(question, [turn.question for turn in turns])
-        found = await self._retriever.find(
-            user_id, question, k=SOURCES, document_ids=document_ids, earlier=earlier
+        wide = await self._retriever.find(
+            user_id, question, k=reading.ALL_SOURCES, document_ids=document_ids, earlier=earlier
         )
+        found = replace(wide, candidates=wide.candidates[: reading.SOURCES])
         begun = time.perf_counter()
         passages = [candidate.passage for candidate in found.candidates]
         absent = tuple(anchor.text for anchor in anchors.missing(question, passages) if passages)
         if absent or not passages:
             return _unwritten(engine, question, found, absent=absent)
-        if self._style == "quote" or (self._style == "auto" and is_tiny(engine)):
+        form = self._form(manner.style, engine)
+        chosen: Sequence[extracts.Extract] = ()
+        if form != "write" or is_tiny(engine):
             chosen = await self._sentences(question, earlier, found)
-            if chosen:
-                return _quoted(engine, question, found, chosen, begun)
+        if form == "quote" and chosen:
+            return _quoted(engine, question, found, chosen, begun)
         if is_tiny(engine):
-            chosen = await self._sentences(question, earlier, found)
-            made = await asyncio.to_thread(_tiny, engine, question, found, chosen)
-            answer_tokens = min(answer_tokens, _TINY_ANSWER)
+            made = await asyncio.to_thread(reading.sentences, engine, question, found.candidates, chosen)
         else:
-            reading = self._pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0)
             made = await asyncio.to_thread(
-                _full, engine, question, found, turns, answer_tokens=answer_tokens, reading=reading
+                reading.passages,
+                engine,
+                question,
+                wide.candidates,
+                turns,
+                answer_tokens=answer_tokens,
+                tokens=self._pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0),
+                every=manner.read_all,
             )
-        rendered, sources, quote = made
-        left = engine.context_length - len(rendered.tokens)
-        return Brief(
-            engine=engine,
-            sources=sources,
+        above = _above(question, found, made.sources, chosen[0]) if form == "both" and chosen else None
+        brief = self._written(
+            engine, question, made, sampling=sampling, answer_tokens=answer_tokens, begun=begun
+        )
+        return replace(
+            brief,
             found=found.found,
-            evidence=Evidence((source for source in sources if source.read), question),
-            generation=Generation(rendered, max(1, min(answer_tokens, left)), sampling),
             guarded=is_tiny(engine),
-            quote=quote,
+            quote=None if above else made.quote,
             embed_ms=found.embed_ms,
             search_ms=found.search_ms,
-            prompt_ms=(time.perf_counter() - begun) * 1000,
+            above=above,
         )
+
+    def _written(
+        self,
+        engine: Engine,
+        question: str,
+        made: Reading,
+        *,
+        sampling: Sampling,
+        answer_tokens: int,
+        begun: float,
+    ) -> Brief:
+        """A brief to write from; `begun`: `time.perf_counter()` when its prompt was begun."""
+        if is_tiny(engine):
+            answer_tokens = min(answer_tokens, reading.TINY_ANSWER)
+        left = engine.context_length - len(made.prompt.tokens)
+        return Brief(
+            engine=engine,
+            sources=made.sources,
+            found=0,
+            evidence=Evidence((source for source in made.sources if source.read), question),
+            generation=Generation(made.prompt, max(1, min(answer_tokens, left)), sampling),
+            guarded=False,
+            quote=None,
+            embed_ms=0.0,
+            search_ms=0.0,
+            prompt_ms=(time.perf_counter() - begun) * 1000,
+            unread_ms=self._pace.estimate(engine.model.sha256, made.unread_tokens),
+        )
+
+    def _form(self, style: Style | None, engine: Engine) -> Aptitude:
+        wanted = style or self._style
+        return self._aptitudes.of(engine) if wanted == "auto" else wanted
 
     async def _sentences(
         self, question: str, earlier: str | None, found: Retrieval
@@ -162,15 +209,10 @@ class Preparation:
         return [replace(extract, candidate=places[extract.candidate]) for extract in ranked]
 
 
-def is_tiny(engine: Engine) -> bool:
-    """Whether the model can take in only a few sentences."""
-    return engine.parameters < budget.TINY_BELOW
-
-
 def _unwritten(engine: Engine, question: str, found: Retrieval, *, absent: tuple[str, ...] = ()) -> Brief:
     """A brief that nothing is generated from; its sources are in the order they were found in."""
     sources = tuple(
-        _source(number, candidate, read=False) for number, candidate in enumerate(found.candidates, start=1)
+        source_of(number, candidate, read=False) for number, candidate in enumerate(found.candidates, start=1)
     )
     return Brief(
         engine=engine,
@@ -199,92 +241,30 @@ def _quoted(
     return replace(
         brief,
         sources=tuple(
-            _source(number, found.candidates[place], read=place in reading)
+            source_of(number, found.candidates[place], read=place in reading)
             for number, place in enumerate(order, start=1)
         ),
         quotes=tuple(
             Quote(order.index(extract.candidate) + 1, extract.start, extract.end, extract.text, extract.score)
             for extract in chosen
         ),
-        sure=extracts.answers(question, chosen[0], found.candidates[chosen[0].candidate]),
+        sure=_answers(question, chosen[0], found),
         prompt_ms=(time.perf_counter() - begun) * 1000,
     )
 
 
-def _messages(
-    engine: Engine, question: str, sources: Sequence[Source], turns: Sequence[Turn] = ()
-) -> tuple[ChatMessage, ...]:
-    if is_tiny(engine):
-        return prompt.tiny(question, [source.passage.text for source in sources])
-    return prompt.full(question, sources, turns)
+def _above(
+    question: str, found: Retrieval, sources: Sequence[Source], best: extracts.Extract
+) -> Quote | None:
+    """The quote to stand above a written answer; None where it may not answer."""
+    if not _answers(question, best, found):
+        return None
+    passage = found.candidates[best.candidate].passage
+    number = next(source.number for source in sources if source.passage.id == passage.id)
+    return Quote(number, best.start, best.end, best.text, best.score)
 
 
-def _tiny(
-    engine: Engine, question: str, found: Retrieval, chosen: Sequence[extracts.Extract]
-) -> tuple[Prompt, tuple[Source, ...], Quote | None]:
-    """A few sentences, as many as fit; their passages come first among the sources."""
-    for count in range(min(budget.TINY_SENTENCES, len(chosen)), -1, -1):
-        read = list(chosen[:count])
-        rendered = engine.encode(prompt.tiny(question, [extract.text for extract in reversed(read)]))
-        if count == 0 or len(rendered.tokens) + _LEAST_ANSWER <= engine.context_length:
-            break
-    engine.check(rendered, 1)
-    # The best sentence may be quoted even where there was no room to have it read.
-    order = list(dict.fromkeys(extract.candidate for extract in chosen[: max(len(read), 1)]))
-    order += [number for number in range(len(found.candidates)) if number not in order]
-    reading = {extract.candidate for extract in read}
-    sources = tuple(
-        _source(number, found.candidates[place], read=place in reading)
-        for number, place in enumerate(order, start=1)
-    )
-    if not chosen:
-        return rendered, sources, None
-    best = chosen[0]
-    return rendered, sources, Quote(order.index(best.candidate) + 1, best.start, best.end, best.text)
-
-
-def _full(
-    engine: Engine,
-    question: str,
-    found: Retrieval,
-    turns: Sequence[Turn],
-    *,
-    answer_tokens: int,
-    reading: int,
-) -> tuple[Prompt, tuple[Source, ...], Quote | None]:
-    """Numbered passages and the latest turns, as many as fit."""
-    fixed = len(engine.encode(prompt.full(question, ())).tokens)
-    room = budget.room(engine.context_length, fixed, answer_tokens, reading)
-    sources = tuple(
-        _source(number, candidate, read=True) for number, candidate in enumerate(found.candidates, start=1)
-    )
-    read = budget.fitting(found.candidates, room.passages, _costs(engine, sources))
-    sources = tuple(replace(source, read=taken) for source, taken in zip(sources, read, strict=True))
-    spent = sum(engine.count(prompt.passage(source)) for source in sources if source.read)
-    sizes = [engine.count(turn.question) + engine.count(turn.answer) + 16 for turn in turns]
-    kept = budget.recent(sizes, (room.passages - spent) // 2)
-    while True:
-        rendered = engine.encode(prompt.full(question, sources, turns[len(turns) - kept :]))
-        # Tokens of parts need not add up to those of the whole: give way where they do not.
-        if len(rendered.tokens) + 1 <= engine.context_length:
-            break
-        if kept:
-            kept = 0
-        elif any(source.read for source in sources):
-            last = max(number for number, source in enumerate(sources) if source.read)
-            sources = tuple(
-                replace(source, read=source.read and number != last) for number, source in enumerate(sources)
-            )
-        else:
-            break
-    engine.check(rendered, 1)
-    return rendered, sources, None
-
-
-def _costs(engine: Engine, sources: Sequence[Source]) -> Callable[[Candidate], int]:
-    by_passage = {source.passage.id: source for source in sources}
-    return lambda candidate: engine.count(prompt.passage(by_passage[candidate.passage.id])) + 4
-
-
-def _source(number: int, candidate: Candidate, *, read: bool) -> Source:
-    return Source(number, candidate.passage, candidate.score, read)
+def _answers(question: str, best: extracts.Extract, found: Retrieval) -> bool:
+    passage = found.candidates[best.candidate].passage
+    above = f"{passage.heading or ''} {passage.document_name}"
+    return answerable.answers(question, best.text, above, best.similarity)

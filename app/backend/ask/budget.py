@@ -46,6 +46,11 @@ class Pace:
             return _MOST_READING if on_gpu else _UNMEASURED_READING
         return int(min(max(speed * _PATIENCE, _LEAST_READING), _MOST_READING))
 
+    def estimate(self, model_sha256: str, tokens: int) -> float:
+        """Milliseconds that this model takes to read so many tokens; before it was measured, a guess."""
+        speed = self._speeds.get(model_sha256, _UNMEASURED_READING / _PATIENCE)
+        return tokens / speed * 1000
+
 
 def room(context_length: int, fixed: int, answer_tokens: int, reading: int) -> Room:
     """Share the context window out.

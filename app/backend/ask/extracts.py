@@ -27,14 +27,6 @@ _HEADING_SHARE = 0.5
 # A word of the question before counts less than one of the question.
 _EARLIER_SHARE = 0.4
 _SHORTEST = 3
-_PREFIX_STEM = 5
-# Parts of a question's words that a sentence, with what it stands under, has to hold to answer it:
-# below the first it does not, from the second on it does, between them the score decides. From
-# tests/evaluation/answers.
-_LEAST_COVERED = 0.55
-_WELL_COVERED = 0.75
-_SCORED_WELL = 1.3
-_LEAST_SCORE = 0.9
 
 _SIZE = re.compile(
     r"\bhow (?:big|large|small|wide|tall|high)\b|\b(?:what|which) (?:size|area)\b", re.IGNORECASE
@@ -67,24 +59,19 @@ _NAME = re.compile(r"\b[A-ZÄÖÜ][\w'’.-]+(?: (?:von|van|de|der|di|da))? [A-Z
 _PROPER = re.compile(r"(?<=[\w,;] )[A-ZÄÖÜ][\w'’-]{2,}")
 
 
-# What a question asks for, not about.
-_ASKING = frozenset(
-    content_words(
-        "much many long far often large big high deep wide thick heavy old kind name day days date time hour"
-        " hours temperature place amount number get gets happen done mean take takes need needed"
-    )
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """A sentence of a candidate's passage: candidates[candidate].passage.text[start:end]."""
+    """A sentence of a candidate's passage: candidates[candidate].passage.text[start:end].
+
+    `similarity`: cosine with the question, 0 where unknown.
+    """
 
     candidate: int
     start: int
     end: int
     text: str
     score: float
+    similarity: float = 0.0
 
 
 def sentences(candidates: Sequence[Candidate]) -> list[Extract]:
@@ -137,21 +124,8 @@ def ranked(
         score = similarity + _WORDS_WEIGHT * common / whole
         score += _PASSAGE_WEIGHT * candidate.similarity - _RANK_COST * extract.candidate
         score += _KIND_WEIGHT * (kind is not None and kind(extract.text))
-        scored.append(Extract(extract.candidate, extract.start, extract.end, extract.text, score))
+        scored.append(Extract(extract.candidate, extract.start, extract.end, extract.text, score, similarity))
     return sorted(scored, key=lambda extract: -extract.score)
-
-
-def answers(question: str, extract: Extract, candidate: Candidate) -> bool:
-    """Whether the extract of this candidate most likely answers the question, rather than is near to it."""
-    asked = frozenset(content_words(question)) - _ASKING
-    if not asked:
-        return True
-    passage = candidate.passage
-    held = frozenset(content_words(f"{extract.text} {passage.heading or ''} {passage.document_name}"))
-    covered = sum(_stands(word, held) for word in asked) / len(asked)
-    if covered < _LEAST_COVERED or extract.score < _LEAST_SCORE:
-        return False
-    return covered >= _WELL_COVERED or extract.score >= _SCORED_WELL
 
 
 def cosines(vector: Vector, vectors: Sequence[Vector]) -> list[float]:
@@ -165,15 +139,6 @@ def fits(question: str, sentence: str) -> bool:
     """Whether the sentence holds the kind of thing the question asks for."""
     kind = _kind(question)
     return kind is not None and kind(sentence)
-
-
-def _stands(word: str, held: frozenset[str]) -> bool:
-    """Whether the stem is there, or one that it begins or that begins it."""
-    if word in held:
-        return True
-    return len(word) >= _PREFIX_STEM and any(
-        other.startswith(word) or (len(other) >= _PREFIX_STEM and word.startswith(other)) for other in held
-    )
 
 
 def _kind(question: str) -> Callable[[str], bool] | None:

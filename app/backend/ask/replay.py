@@ -14,8 +14,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from app.backend.ask import prompt
-from app.backend.ask.brief import Brief, is_tiny
+from app.backend.ask.brief import Brief
 from app.backend.ask.evidence import Evidence
+from app.backend.ask.reading import is_tiny
 from app.backend.ask.writing import Writing
 from app.database.audits import Audits
 from app.database.messages import Conversations

@@ -17,7 +17,7 @@ from app.database.documents import Documents
 from app.database.messages import Conversations, Messages
 from app.errors import InvalidRequestError
 from app.events import AskEvent, ConversationChanged, Failed, Finished
-from app.records import Conversation, ConversationDetail, Message, SearchResult, Source, Timings
+from app.records import Conversation, ConversationDetail, Manner, Message, SearchResult, Source, Timings
 from app.serving.generation import Asker, Sampling
 from app.serving.models import Models
 
@@ -71,6 +71,7 @@ class AskService:
         client: str | None = None,
         urgent: bool = False,
         deadline: float | None = None,
+        manner: Manner | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question in a conversation (a new one if none is given).
 
@@ -83,6 +84,7 @@ class AskService:
             client: which of those who ask it is, where a busy model is shared; None: the user.
             urgent: a person waits for it at the window, so it goes before others.
             deadline: seconds the model may take, waiting for it included; None: as long as it takes.
+            manner: how it is to be answered; None: as the settings have it.
 
         Raises (before the first event, and before anything is stored):
             InvalidRequestError: the question is blank.
@@ -123,6 +125,7 @@ class AskService:
                 deadline=deadline,
                 trace_id=trace_id,
                 begun=begun,
+                manner=manner or Manner(),
             )
         )
         if self._closed:

@@ -36,6 +36,7 @@ _TENS = {
     "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
 }  # fmt: skip
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
+NUMBER_WORDS = frozenset((*_UNITS, *_TENS, *_SCALES)) - {"a", "an"}
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10,
@@ -51,6 +52,11 @@ _SAME = {
     "brought": "bring", "rose": "ris", "risen": "ris", "fell": "fall", "fallen": "fall", "grew": "grow",
     "grown": "grow", "won": "win", "lost": "los", "ran": "run", "became": "becom", "chose": "choos",
     "chosen": "choos", "stood": "stand", "struck": "strik", "went": "go", "gone": "go", "got": "get",
+    "heard": "hear", "taught": "teach", "thought": "think", "caught": "catch", "spoke": "speak",
+    "spoken": "speak", "wore": "wear", "worn": "wear", "broke": "break", "broken": "break", "drew": "draw",
+    "drawn": "draw", "knew": "know", "known": "know", "shown": "show", "sought": "seek", "spent": "spend",
+    "driven": "driv", "drove": "driv", "eaten": "eat", "flown": "fly", "hidden": "hid", "laid": "lay",
+    "meant": "mean", "rode": "rid", "ridden": "rid", "swum": "swim", "thrown": "throw", "woven": "weav",
 }  # fmt: skip
 # Behind these, as behind a unit of measure, "one" is a number.
 _COUNTED = frozenset(("tim", "room", "copy"))

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 from app.backend.ask.brief import Brief
 from app.backend.ask.grounding import Grounding
@@ -51,6 +52,9 @@ class Writing:
         self._engine = brief.engine
         self._generation = generation
         self._shown = _Guarded(brief) if brief.guarded else _Live(brief)
+        self._above = brief.above
+        self._before = 0  # characters of `text` in front of what the model writes
+        self._lead = ""
         self._inbox: list[Piece | End] = []
         self._woken = asyncio.Event()
         self._begun = time.perf_counter()
@@ -96,6 +100,8 @@ class Writing:
         """
         pump = asyncio.create_task(self._pump())
         try:
+            for event in self._quote_above():
+                yield event
             ended = False
             while not ended and not self.stopped:
                 await self._woken.wait()
@@ -120,6 +126,17 @@ class Writing:
             for event in self._events(*self._shown.finish()):
                 yield event
 
+    def _quote_above(self) -> list[Delta | Checked]:
+        """The best quote, at once, where one stands above what the model writes."""
+        if self._above is None or self.stopped:
+            return []
+        said = f"“{self._above.text}”"
+        citation = Citation(0, len(said), "supported", self._above.source, self._above.start, self._above.end)
+        events = self._events(said, (citation,))
+        self._lead = "\n\n"
+        self._before = len(said) + len(self._lead)
+        return events
+
     def _take(self, batch: list[Piece | End]) -> list[Delta | Checked]:
         text = ""
         for item in batch:
@@ -136,11 +153,15 @@ class Writing:
     def _events(self, text: str, citations: tuple[Citation, ...]) -> list[Delta | Checked]:
         events: list[Delta | Checked] = []
         if text:
+            text, self._lead = self._lead + text, ""
             if self.first_shown is None:
                 self.first_shown = time.perf_counter()
             self.text += text
             events.append(Delta(text))
         if citations:
+            citations = tuple(
+                replace(one, start=one.start + self._before, end=one.end + self._before) for one in citations
+            )
             self.citations += citations
             events.append(Checked(citations))
         return events

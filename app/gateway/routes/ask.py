@@ -13,7 +13,7 @@ from app.gateway.replies import Json
 from app.gateway.routes.answers import Stopped
 from app.gateway.routes.bodies import Ask
 from app.gateway.routes.call import Call
-from app.records import Problem
+from app.records import Manner, Problem
 
 router = APIRouter(tags=["questions"])
 
@@ -40,6 +40,7 @@ async def ask(call: Call, body: Ask) -> EventStream:
         client=call.client,
         urgent=call.at_the_window,
         deadline=body.deadline_s,
+        manner=Manner(body.style, body.without_documents, body.read_all),
     )
     trace_id = call.trace_id
     return await EventStream.begin(

@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.backend.evaluation.public_sets import SetName
-from app.records import RatingReason, Thumb
+from app.records import RatingReason, Style, Thumb
 
 # Longer questions are refused by the model's context window in any case.
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200_000)]
@@ -55,13 +55,18 @@ class Search(Body):
 class Ask(Body):
     """A question, in a conversation or a new one, about all documents or some.
 
-    `deadline_s`: seconds the model may take, waiting for it included.
+    `deadline_s`: seconds the model may take, waiting for it included. `style`: in sentences of the
+    documents, or in the model's own. `without_documents`: by the model alone. `read_all`: read every
+    passage that fits, however long that takes.
     """
 
     question: Question
     conversation_id: Identifier | None = None
     document_ids: Documents | None = None
     deadline_s: Deadline | None = None
+    style: Style | None = None
+    without_documents: bool = False
+    read_all: bool = False
 
 
 class Rename(Body):

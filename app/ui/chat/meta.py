@@ -15,6 +15,7 @@ _HOPS = (
     ("passages read by the model", "prefill_ms", "accent", 0.55),
     ("answer written", "decode_ms", "accent", 1.0),
 )
+_OWN_WORDS = "In your documents’ own words"
 _LEAST_WIDTH = 3.0
 _GAP = 14
 
@@ -77,17 +78,19 @@ class MetaLine(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(_GAP)
+        self.own_words = Line(theme, role="caption", colour="ink3")
         self.passages = Line(theme, role="caption", colour="ink3")
         self.first = Line(theme, role="caption", colour="ink3")
         self.speed = Line(theme, role="caption", colour="ink3")
         self.bar = HopBar(theme)
-        for part in (self.passages, self.first, self.speed):
+        for part in (self.own_words, self.passages, self.first, self.speed):
             row.addWidget(part)
             part.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         row.addWidget(self.bar)
         row.addStretch(1)
         theme.changed.connect(self._fit)
         self.show_passages(0, 0)
+        self.own_words.set_text("")
         self._show_times(None, "")
 
     def show_passages(self, read: int, found: int) -> None:
@@ -99,6 +102,9 @@ class MetaLine(QWidget):
         """The numbers of an answer that has ended."""
         read = sum(source.read for source in message.sources)
         self.show_passages(read, max(message.found, len(message.sources)))
+        if message.undocumented:
+            self.passages.set_text("no documents read")
+        self.own_words.set_text(_OWN_WORDS if message.quoted else "")
         self._show_times(message.timings, message.text)
 
     def _show_times(self, timings: Timings | None, text: str) -> None:
@@ -120,6 +126,7 @@ class MetaLine(QWidget):
         """Leave out from the end what has no room; half a number says nothing."""
         room = self.width() - self.passages.sizeHint().width()
         for part, there in (
+            (self.own_words, bool(self.own_words.text)),
             (self.first, bool(self.first.text)),
             (self.speed, bool(self.speed.text)),
             (self.bar, self.bar.has_parts),

@@ -4,11 +4,22 @@ Owns what a question goes through: it is sent, its events reach its turn, it is 
 back into the composer when it was not taken.
 """
 
+from typing import cast
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.events import AnswerRated, Retrieved
-from app.records import Conversation, ConversationDetail, Message, Problem, Rating, SearchResult
+from app.records import (
+    Conversation,
+    ConversationDetail,
+    Manner,
+    Message,
+    Problem,
+    Rating,
+    SearchResult,
+    Style,
+)
 from app.ui.asking import Ask
 from app.ui.bridge import Bridge
 from app.ui.chat.composer import Composer
@@ -44,6 +55,7 @@ class ChatRoom(QWidget):
         self._bridge = bridge
         self.conversation: Conversation | None = None
         self.scope: tuple[str, ...] | None = None
+        self._style: Style = "auto"
         self._ask: Ask | None = None
         self._wanted: str | None = None
         self.welcome = Welcome(theme, sample)
@@ -71,6 +83,7 @@ class ChatRoom(QWidget):
         self.talk.rated.connect(self._rate)
         self.talk.replay_asked.connect(self._replay)
         bridge.answer_rated.connect(self._rated)
+        self.talk.again_asked.connect(self._again)
         self.found.opened.connect(lambda place: self.place_opened.emit(place, self.found.places))
 
     @property
@@ -118,15 +131,23 @@ class ChatRoom(QWidget):
         self.scope = tuple(ids) if ids else None
         self.composer.set_scope(names if ids else None)
 
-    def ask(self, question: str) -> None:
-        """Send a question in the open conversation, or in a new one."""
+    def set_style(self, style: str) -> None:
+        """Ask for answers in this Style from now on."""
+        self._style = cast(Style, style)
+
+    def ask(self, question: str, manner: Manner | None = None) -> None:
+        """Send a question in the open conversation, or in a new one.
+
+        `manner` None: as the settings have it.
+        """
         if self._ask is not None:
             self.composer.give_back(question)
             return
         self.stack.setCurrentWidget(self.talk)
-        turn = self.talk.begin(question)
+        manner = manner or Manner(style=self._style)
+        turn = self.talk.begin(question, manner)
         conversation = self.conversation.id if self.conversation else None
-        ask = self._bridge.ask(question, conversation, self.scope)
+        ask = self._bridge.ask(question, conversation, self.scope, manner)
         self._ask = ask
         self.composer.set_running(True)
         ask.retrieved.connect(lambda event: self._retrieved(ask, turn, event))
@@ -225,11 +246,17 @@ class ChatRoom(QWidget):
         if self._ask is not None:
             return
         last = self.talk.turns[-1] if self.talk.turns else None
-        if last is not None and last.question == question and last.answer_id is None:
+        same = last is not None and last.question == question
+        manner = last.manner if last is not None and same else None
+        if last is not None and same and last.answer_id is None:
             self.talk.remove(last)
         if self.composer.question.toPlainText().strip() == question:
             self.composer.question.clear()
-        self.ask(question)
+        self.ask(question, manner)
+
+    def _again(self, question: str, manner: Manner | None) -> None:
+        if self._ask is None:
+            self.ask(question, manner)
 
     def _rate(self, answer_id: str, rating: Rating | None) -> None:
         client = self._bridge.client

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-from app.records import Message
+from app.records import Manner, Message
 from app.ui.chat.turn import Turn
 from app.ui.controls import Button
 from app.ui.places import Place
@@ -26,10 +26,12 @@ class Talk(QScrollArea):
     retry_asked: ask this question again.
     rated: the id of an answer and its Rating, or None.
     replay_asked: run the prompt of this Message again; True: on a model to be picked.
+    again_asked: ask it again in a Manner, or (None) as the settings have it.
     """
 
     place_opened = Signal(object)
     retry_asked = Signal(str)
+    again_asked = Signal(str, object)
     model_asked = Signal()
     link_pressed = Signal(str)
     rated = Signal(str, object)
@@ -97,9 +99,9 @@ class Talk(QScrollArea):
         self._following = False
         self._pin()
 
-    def begin(self, question: str) -> Turn:
+    def begin(self, question: str, manner: Manner | None = None) -> Turn:
         """A new turn at the end, brought to the top of the view."""
-        turn = Turn(self.theme, question)
+        turn = Turn(self.theme, question, manner)
         self._insert(turn, len(self.turns))
         self._arrange()
         self._following = True
@@ -135,6 +137,7 @@ class Talk(QScrollArea):
     def _insert(self, turn: Turn, at: int) -> None:
         turn.place_opened.connect(self.place_opened)
         turn.retry_asked.connect(self.retry_asked)
+        turn.again_asked.connect(self.again_asked)
         turn.model_asked.connect(self.model_asked)
         turn.link_pressed.connect(self.link_pressed)
         turn.rated.connect(self.rated)

@@ -7,10 +7,11 @@ from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.events import Retrieved
-from app.records import Citation, Message, Problem, Rating, Source
+from app.records import Citation, Manner, Message, Problem, Rating, Source, Style
 from app.ui.chat.answer import AnswerView
 from app.ui.chat.cards import SourceCards
 from app.ui.chat.meta import MetaLine
+from app.ui.chat.offers import Offers
 from app.ui.chat.question import QuestionHeading
 from app.ui.chat.rating import RatingButtons
 from app.ui.controls import Button, Line
@@ -37,6 +38,7 @@ _HELPED_BY_ANOTHER_MODEL = {
     "model_unavailable",
 }
 _STOPPED_EARLY = "Stopped before the answer began."
+_ALONE = "From the model alone, not from your documents"
 _NOTHING_FOUND = "Nothing in your documents matches this question."
 
 
@@ -46,6 +48,7 @@ class Turn(QWidget):
     Signals:
         place_opened: the Place of a chip or card that was pressed.
         retry_asked: ask this question again.
+        again_asked: ask this question again in a Manner (None: as the settings have it).
         model_asked: choose another model (offered where the model is what failed).
         link_pressed: the address of a link.
         replay_asked: run the prompt of this Message again; True: on a model to be picked.
@@ -55,6 +58,7 @@ class Turn(QWidget):
 
     place_opened = Signal(object)
     retry_asked = Signal(str)
+    again_asked = Signal(str, object)
     model_asked = Signal()
     link_pressed = Signal(str)
     replay_asked = Signal(object, bool)
@@ -62,17 +66,21 @@ class Turn(QWidget):
     grown = Signal()
     stops_changed = Signal()
 
-    def __init__(self, theme: Theme, question: str) -> None:
+    def __init__(self, theme: Theme, question: str, manner: Manner | None = None) -> None:
+        """`manner`: how it was asked, where that is known already."""
         super().__init__()
         self.theme = theme
         self.question = question
+        self.manner = manner
         self.answer_id: str | None = None
         self.state = "running"
+        self._other: Style = "write"
         self._sources: tuple[Source, ...] = ()
         self._message: Message | None = None
         self.heading = QuestionHeading(theme, question)
         self.heading.unfolded.connect(self.grown)
         self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
+        self.alone = Words(theme, _ALONE, "caption", "warn")
         self.answer = AnswerView(theme, self._name_of)
         self.answer.chip_pressed.connect(self._open_chip)
         self.answer.link_pressed.connect(self.link_pressed)
@@ -85,6 +93,10 @@ class Turn(QWidget):
         self.meta = MetaLine(theme)
         self.rating = RatingButtons(theme)
         self.rating.rated.connect(lambda rating: self.rated.emit(self.answer_id or "", rating))
+        self.offers = Offers(theme)
+        self.offers.chosen.connect(lambda manner: self.again_asked.emit(self.question, manner))
+        self.restyle = Button(theme, kind="tool", icon="pencil", name="Write it instead")
+        self.restyle.clicked.connect(self._ask_in_the_other_style)
         self.copy = Button(theme, kind="tool", icon="copy", name="Copy the answer")
         self.copy.clicked.connect(self._copy)
         self.cards = SourceCards(theme)
@@ -92,6 +104,9 @@ class Turn(QWidget):
         self.cards.rebuilt.connect(self.stops_changed)
         self._build()
         self.answer.hide()
+        self.alone.setVisible(manner is not None and manner.without_documents)
+        if manner is not None and manner.without_documents:
+            self.waiting.set_text("Thinking…")
         self.ending.hide()
         self.failure.hide()
         self._meta_row.hide()
@@ -103,12 +118,14 @@ class Turn(QWidget):
         column.setSpacing(0)
         column.addWidget(self.heading)
         column.addSpacing(Space.MEDIUM)
+        column.addWidget(self.alone)
         column.addWidget(self.waiting)
         column.addWidget(self.answer)
         ending = QVBoxLayout()
         ending.setContentsMargins(0, Space.HAIR, 0, 0)
         ending.addWidget(self.ending)
         column.addLayout(ending)
+        column.addWidget(self.offers)
         column.addWidget(self.failure)
         self._meta_row = QWidget()
         row = QHBoxLayout(self._meta_row)
@@ -116,6 +133,7 @@ class Turn(QWidget):
         row.setSpacing(Space.SMALL)
         row.addWidget(self.meta, 1)
         row.addWidget(self.rating)
+        row.addWidget(self.restyle)
         row.addWidget(self.copy)
         column.addWidget(self._meta_row)
         column.addWidget(self.cards)
@@ -129,8 +147,10 @@ class Turn(QWidget):
             self.answer,
             self.failure.retry,
             self.failure.model,
+            *self.offers.buttons,
             self.rating.up,
             self.rating.down,
+            self.restyle,
             self.copy,
             *self.cards.cards,
         ]
@@ -145,7 +165,15 @@ class Turn(QWidget):
         """Height of what is shown, without the room kept below it."""
         last = next(
             part
-            for part in (self.cards, self._meta_row, self.failure, self.ending, self.answer, self.waiting)
+            for part in (
+                self.cards,
+                self._meta_row,
+                self.failure,
+                self.offers,
+                self.ending,
+                self.answer,
+                self.waiting,
+            )
             if part.isVisibleTo(self) or part is self.waiting
         )
         return last.geometry().bottom() + 1 + Space.WIDE
@@ -155,7 +183,9 @@ class Turn(QWidget):
         self.answer_id = event.answer_id
         self._show_sources(event.sources, event.found)
         read = sum(source.read for source in event.sources)
-        if read:
+        if self._is_alone:
+            self._meta_row.hide()
+        elif read:
             self.waiting.set_text(f"Reading {read} {'passage' if read == 1 else 'passages'}…")
         else:
             self.waiting.set_text("Thinking…" if event.found else _NOTHING_FOUND)
@@ -169,7 +199,9 @@ class Turn(QWidget):
         self.answer.append(text)
 
     def check(self, citations: Sequence[Citation]) -> None:
-        self.answer.check(citations)
+        # An answer that is the model's alone says so once, above, not behind every sentence.
+        if not self._is_alone:
+            self.answer.check(citations)
 
     def show_message(self, message: Message) -> None:
         """The answer as it was stored: at the end of its stream, or when read again."""
@@ -179,7 +211,8 @@ class Turn(QWidget):
         self.waiting.hide()
         self._show_sources(message.sources, message.found)
         self.answer.reserve(0)
-        self.answer.show_answer(message.text, message.citations)
+        self.alone.setVisible(message.undocumented or self._is_alone)
+        self.answer.show_answer(message.text, () if message.undocumented else message.citations)
         self.answer.setVisible(bool(message.text))
         ending = _ENDINGS.get(message.state, "")
         if not message.text:
@@ -188,6 +221,8 @@ class Turn(QWidget):
         self.ending.set_words(ending)
         self.ending.setVisible(bool(ending))
         self.meta.show_message(message)
+        self.offers.show_message(message)
+        self._offer_other_style(message)
         self.copy.setVisible(bool(message.text))
         self.rating.show_rating(message.rating)
         self.rating.setVisible(bool(message.text) and message.state != "running")
@@ -243,6 +278,7 @@ class Turn(QWidget):
         self.cards.show_sources(sources, found)
         self.meta.show_passages(sum(source.read for source in sources), max(found, len(sources)))
         self.copy.hide()
+        self.restyle.hide()
         self.rating.hide()
         self._meta_row.show()
 
@@ -255,6 +291,22 @@ class Turn(QWidget):
         for text, picks in (("Ask this model again", False), ("Ask again with another model…", True)):
             action = menu.addAction(text)
             action.triggered.connect(lambda _=False, picks=picks: self.replay_asked.emit(message, picks))
+
+    @property
+    def _is_alone(self) -> bool:
+        return self.manner is not None and self.manner.without_documents
+
+    def _offer_other_style(self, message: Message) -> None:
+        written = bool(message.citations) and not message.quoted and not message.undocumented
+        self.restyle.setVisible(message.state == "complete" and (message.quoted or written))
+        self._other = "write" if message.quoted else "quote"
+        self.restyle.set_icon("pencil" if message.quoted else "message-square-text")
+        name = "Write it instead" if message.quoted else "Answer in my documents’ own words instead"
+        self.restyle.setToolTip(name)
+        self.restyle.setAccessibleName(name)
+
+    def _ask_in_the_other_style(self) -> None:
+        self.again_asked.emit(self.question, Manner(style=self._other))
 
     def _name_of(self, number: int) -> str:
         for source in self._sources:

@@ -26,10 +26,12 @@ class SettingsDialog(Sheet):
     Signals:
         model_asked: choose another model file.
         address_changed: where the listener listens now, or None.
+        style_chosen: the Style of answers from now on.
     """
 
     model_asked = Signal()
     address_changed = Signal(object)
+    style_chosen = Signal(str)
 
     def __init__(
         self,
@@ -62,6 +64,13 @@ class SettingsDialog(Sheet):
         self.model = Line(theme, model, role="caption", colour="ink3", elide=Qt.TextElideMode.ElideMiddle)
         self.choose = Button(theme, "Choose a file…")
         self.choose.clicked.connect(self.model_asked)
+        self.answers = Segments(
+            theme,
+            "Answers",
+            (("auto", "Automatic"), ("quote", "Quoted"), ("write", "Written")),
+            settings.text("answer_style"),
+        )
+        self.answers.chosen.connect(self._choose_style)
         self.listen = Switch(theme, "Let other tools on this computer ask")
         self.listen.setChecked(address is not None)
         self.listen.clicked.connect(self._switch_listener)
@@ -94,10 +103,11 @@ class SettingsDialog(Sheet):
         sizes.setContentsMargins(0, 0, 0, 0)
         self._row(grid, 1, "Text size", "Ctrl + and Ctrl − anywhere", held)
         self._row(grid, 2, "Chat model", self.model, self.choose)
-        grid.addWidget(self._ruler(), 3, 0, 1, 2)
-        grid.addWidget(self.folders, 4, 0, 1, 2)
-        grid.addWidget(self._ruler(), 5, 0, 1, 2)
-        self._row(grid, 6, "Let other tools ask", self._address_row(), self.listen)
+        self._row(grid, 3, "Answers", "Quotes, or written text", self.answers)
+        grid.addWidget(self._ruler(), 4, 0, 1, 2)
+        grid.addWidget(self.folders, 5, 0, 1, 2)
+        grid.addWidget(self._ruler(), 6, 0, 1, 2)
+        self._row(grid, 7, "Let other tools ask", self._address_row(), self.listen)
         about = Words(
             self.theme,
             "With this on, programs on this computer can use Carrel's API with a token"
@@ -105,10 +115,10 @@ class SettingsDialog(Sheet):
             "caption",
             "ink3",
         )
-        grid.addWidget(about, 7, 0, 1, 2)
+        grid.addWidget(about, 8, 0, 1, 2)
         self.problem = Words(self.theme, "", "caption", "warn")
         self.problem.hide()
-        grid.addWidget(self.problem, 8, 0, 1, 2)
+        grid.addWidget(self.problem, 9, 0, 1, 2)
         self.body.addLayout(grid)
 
     def _row(
@@ -149,6 +159,10 @@ class SettingsDialog(Sheet):
     def _choose_colours(self, choice: str) -> None:
         if self._keep("theme", choice):
             self.theme.choose(cast(Choice, choice))
+
+    def _choose_style(self, choice: str) -> None:
+        if self._keep("answer_style", choice):
+            self.style_chosen.emit(choice)
 
     def _switch_listener(self) -> None:
         on = self.listen.isChecked()

@@ -213,7 +213,7 @@ class Desk:
 def open_desk(profile: paths.Profile, request: pytest.FixtureRequest):
     """A context manager: a desk in the test's profile; `lent` takes the place of the models.
 
-    The worker does not run: what is on the shelf was put there.
+    The worker does not run: what is on the shelf was put there. Answers are written unless asked otherwise.
     """
     models: Models = request.getfixturevalue("models")
 
@@ -223,6 +223,7 @@ def open_desk(profile: paths.Profile, request: pytest.FixtureRequest):
         await asyncio.to_thread(database.open)
         embeddings = EmbeddingCache(profile.embeddings)
         sessions = Sessions(profile.sessions)
+        options.setdefault("answer_style", "write")
         backend = services.build(
             database=database,
             embeddings=embeddings,

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from app.backend.ask.prompt import Turn
+from app.records import Manner
 from app.serving.generation import Sampling
 
 pytestmark = pytest.mark.model
@@ -96,5 +97,83 @@ def test_where_the_question_fills_the_window_nothing_else_is_read(open_desk, mod
             assert tokens + made.generation.max_tokens <= engine.context_length
             assert not any(source.read for source in made.sources)
             assert made.quote.source == 1
+
+    run(main())
+
+
+def test_without_documents_nothing_is_searched_and_the_prompt_has_no_passage(open_desk, script):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            turns = [Turn("Who are you?", "Carrel.")]
+            made = await brief(desk, script(size=LARGE), turns=turns, manner=Manner(without_documents=True))
+            assert (made.sources, made.found, made.guarded) == ((), 0, False)
+            assert QUESTION in made.generation.prompt.text
+            assert "Who are you?" in made.generation.prompt.text
+            assert "Passages" not in made.generation.prompt.text
+
+    run(main())
+
+
+def test_what_is_left_out_to_save_time_is_told_and_read_when_all_is_wanted(open_desk, script):
+    async def main():
+        engine = script(size=LARGE)
+        async with open_desk() as desk:
+            await desk.shelve(pages=LONG)
+            desk.backend.ask._preparation._pace.measured(engine.model.sha256, 100, 1_000.0)
+            some = await brief(desk, engine, answer_tokens=50)
+            every = await brief(desk, engine, answer_tokens=50, manner=Manner(read_all=True))
+            read = [sum(source.read for source in one.sources) for one in (some, every)]
+            assert read[0] < read[1]
+            assert every.unread_ms == 0
+            # 100 tokens a second, as it was measured.
+            more = len(every.generation.prompt.tokens) - len(some.generation.prompt.tokens)
+            assert some.unread_ms == pytest.approx(more * 10, rel=0.1)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("style", "written", "quoted"), [("quote", False, True), ("write", True, False)])
+def test_a_question_may_say_in_which_style_it_is_answered(open_desk, script, style, written, quoted):
+    async def main():
+        async with open_desk(answer_style="auto") as desk:
+            await desk.shelve()
+            made = await brief(
+                desk, script(size=LARGE), "How long is the notice period?", manner=Manner(style=style)
+            )
+            assert ((made.generation is not None), bool(made.quotes)) == (written, quoted)
+
+    run(main())
+
+
+def test_as_the_model_is_fit_for_it_quotes_writes_below_a_quote_or_writes(open_desk, script):
+    async def main():
+        async with open_desk(answer_style="auto") as desk:
+            await desk.shelve()
+            engine = script(size=LARGE)
+            aptitudes = desk.backend.ask._preparation._aptitudes
+            for fit, quotes, above, written in (
+                ("quote", True, False, False),
+                ("both", False, True, True),
+                ("write", False, False, True),
+            ):
+                aptitudes.of = lambda _engine, fit=fit: fit
+                made = await brief(desk, engine, "How long is the notice period?")
+                assert (bool(made.quotes), bool(made.above), bool(made.generation)) == (
+                    quotes,
+                    above,
+                    written,
+                )
+
+    run(main())
+
+
+def test_above_a_written_answer_stands_no_quote_that_may_not_answer(open_desk, script):
+    async def main():
+        async with open_desk(answer_style="auto") as desk:
+            await desk.shelve()
+            desk.backend.ask._preparation._aptitudes.of = lambda _engine: "both"
+            made = await brief(desk, script(size=LARGE), "How deep is the swimming pool of the house?")
+            assert made.above is None
 
     run(main())

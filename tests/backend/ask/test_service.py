@@ -13,6 +13,7 @@ from app.errors import (
     NotFoundError,
 )
 from app.events import Checked, ConversationChanged, Delta, Failed, Finished, Retrieved
+from app.records import Manner
 
 pytestmark = pytest.mark.model
 
@@ -559,3 +560,32 @@ def test_no_text_of_question_or_answer_is_logged(open_desk, caplog):
     logged = " ".join(str(vars(record)) for record in caplog.records)
     assert "notice" not in logged
     assert "months" not in logged
+
+
+def test_without_documents_the_model_answers_alone_and_every_sentence_says_so(open_desk, lend, script):
+    async def main():
+        engine = script("Smyslov won it.", size=LARGE)
+        async with open_desk(lend(engine)) as desk:
+            await desk.shelve()
+            events = await desk.ask("Who won the tournament?", manner=Manner(without_documents=True))
+            message = events[-1].message
+            assert message.text == "Smyslov won it."
+            assert message.undocumented
+            assert (message.sources, message.found) == ((), 0)
+            assert [one.verdict for one in message.citations] == ["unsupported"]
+
+    run(main())
+
+
+def test_what_an_answer_rests_on_can_be_told_from_its_message(open_desk, models):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            quoted = (await desk.ask("How much is the rent?", manner=Manner(style="quote")))[-1].message
+            assert (quoted.quoted, quoted.nearest, quoted.unfounded) == (True, False, False)
+            nearest = (await desk.ask("How deep is the pool of the flat?", manner=Manner(style="quote")))[-1]
+            assert (nearest.message.quoted, nearest.message.nearest) == (True, True)
+            nothing = (await desk.ask("Who is Zebulon Quark?"))[-1].message
+            assert (nothing.unfounded, nothing.quoted, nothing.undocumented) == (True, False, False)
+
+    run(main())

@@ -44,7 +44,7 @@ class Pen:
 
 @pytest.fixture
 def writing(source):
-    def writing(pen: Pen, *, guarded: bool = False) -> Writing:
+    def writing(pen: Pen, *, guarded: bool = False, above: bool = False) -> Writing:
         sources = (source(NOTICE),)
         generation = Generation(PROMPT, 100, Sampling())
         quote = Quote(1, 0, len(NOTICE), NOTICE)
@@ -55,10 +55,11 @@ def writing(source):
             evidence=Evidence(sources, QUESTION),
             generation=generation,
             guarded=guarded,
-            quote=quote if guarded else None,
+            quote=quote if guarded and not above else None,
             embed_ms=0.0,
             search_ms=0.0,
             prompt_ms=0.0,
+            above=quote if above else None,
         )
         return Writing(brief, generation)
 
@@ -205,3 +206,31 @@ def test_a_stopped_guarded_answer_gets_no_quote(writing):
         assert one.text == ""
 
     run(main())
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_the_best_quote_stands_above_and_the_checks_point_at_what_was_written(writing, guarded):
+    work = writing(Pen("The notice ", "is three months."), guarded=guarded, above=True)
+    events = run(collect(work))
+    assert events[0] == Delta(f"“{NOTICE}”")
+    assert work.text == f"“{NOTICE}”\n\nThe notice is three months."
+    assert [work.text[one.start : one.end] for one in work.citations] == [
+        f"“{NOTICE}”",
+        "The notice is three months.",
+    ]
+
+
+def test_the_quote_above_does_not_wait_for_the_model(writing):
+    async def main():
+        gate = asyncio.Event()
+        async with aclosing(writing(Pen(gate, "So."), above=True).events()) as events:
+            assert await anext(events) == Delta(f"“{NOTICE}”")
+            gate.set()
+
+    run(main())
+
+
+def test_where_nothing_that_was_written_holds_the_quote_above_is_all(writing):
+    work = writing(Pen("Twelve years. ", "Nine euros."), guarded=True, above=True)
+    run(collect(work))
+    assert work.text == f"“{NOTICE}”"

@@ -28,7 +28,7 @@ from tests.evaluation.grounding.material import Page
 async def desk(folder: Path, pages: Sequence[Page], **options: object) -> AsyncIterator[tuple[Backend, str]]:
     """The backend with every page of `pages` read, one passage each; and its user."""
     profile = paths.Profile(folder)
-    profile.root.mkdir(parents=True, exist_ok=True)
+    profile.create()
     models = _models(folder)
     models.start()
     database = Database(profile.database)

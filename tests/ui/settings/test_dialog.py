@@ -76,3 +76,10 @@ def test_the_window_says_who_may_ask(qtbot, window, client):
     found = window.findChild(SettingsDialog)
     found.listen.click()
     qtbot.waitUntil(lambda: "127.0.0.1:11711" in window.desk.foot.line.text)
+
+
+def test_the_style_of_answers_is_kept_and_told(qtbot, dialog, settings):
+    with qtbot.waitSignal(dialog.style_chosen) as chosen:
+        dialog.answers.pick("quote")
+    assert chosen.args == ["quote"]
+    assert settings.text("answer_style") == "quote"

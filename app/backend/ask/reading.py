@@ -1,0 +1,164 @@
+"""What of the passages found a model is given to read: as much as fits, and as it can take in.
+
+Three forms, as in `prompt`: numbered passages for a capable model, a few sentences for a tiny one, and
+nothing at all for a question that is asked without documents.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from app.backend.ask import budget, prompt
+from app.backend.ask.extracts import Extract
+from app.backend.ask.prompt import Turn
+from app.backend.ask.quoting import Quote
+from app.backend.ask.retrieval import Candidate
+from app.records import Source
+from app.serving.engine import Engine
+from app.serving.generation import ChatMessage, Prompt
+
+SOURCES = 8
+"""How many sources a question shows at most, unless all are to be read."""
+
+ALL_SOURCES = 40
+"""How many then."""
+
+# An answer in one sentence: a tiny model that goes on has lost the thread.
+TINY_ANSWER = 160
+_LEAST_ANSWER = 40
+_NO_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A prompt, and the sources in their order with what of them is read in it.
+
+    `quote`: the sentence that most likely answers, where one was looked for. `unread_tokens`: of
+    passages that would fit the model and were left out to save time.
+    """
+
+    prompt: Prompt
+    sources: tuple[Source, ...]
+    quote: Quote | None = None
+    unread_tokens: int = 0
+
+
+def is_tiny(engine: Engine) -> bool:
+    """Whether the model can take in only a few sentences."""
+    return engine.parameters < budget.TINY_BELOW
+
+
+def bare(engine: Engine, question: str) -> tuple[ChatMessage, ...]:
+    """The prompt without any passage."""
+    return prompt.tiny(question, ()) if is_tiny(engine) else prompt.full(question, ())
+
+
+def alone(engine: Engine, question: str, turns: Sequence[Turn]) -> Reading:
+    """No passage: the question, and as many of the latest turns as fit.
+
+    Raises:
+        ContextOverflowError: the question does not fit.
+    """
+    kept = [] if is_tiny(engine) else list(turns)
+    while True:
+        rendered = engine.encode(prompt.alone(question, kept))
+        if not kept or len(rendered.tokens) + _LEAST_ANSWER <= engine.context_length:
+            break
+        del kept[0]
+    engine.check(rendered, 1)
+    return Reading(rendered, ())
+
+
+def sentences(
+    engine: Engine, question: str, candidates: Sequence[Candidate], chosen: Sequence[Extract]
+) -> Reading:
+    """A few sentences, as many as fit; their passages come first among the sources.
+
+    Raises:
+        ContextOverflowError: the question does not fit.
+    """
+    for count in range(min(budget.TINY_SENTENCES, len(chosen)), -1, -1):
+        read = list(chosen[:count])
+        rendered = engine.encode(prompt.tiny(question, [extract.text for extract in reversed(read)]))
+        if count == 0 or len(rendered.tokens) + _LEAST_ANSWER <= engine.context_length:
+            break
+    engine.check(rendered, 1)
+    # The best sentence may be quoted even where there was no room to have it read.
+    order = list(dict.fromkeys(extract.candidate for extract in chosen[: max(len(read), 1)]))
+    order += [number for number in range(len(candidates)) if number not in order]
+    taken = {extract.candidate for extract in read}
+    sources = tuple(
+        source_of(number, candidates[place], read=place in taken)
+        for number, place in enumerate(order, start=1)
+    )
+    if not chosen:
+        return Reading(rendered, sources)
+    best = chosen[0]
+    return Reading(rendered, sources, Quote(order.index(best.candidate) + 1, best.start, best.end, best.text))
+
+
+def passages(
+    engine: Engine,
+    question: str,
+    candidates: Sequence[Candidate],
+    turns: Sequence[Turn],
+    *,
+    answer_tokens: int,
+    tokens: int,
+    every: bool = False,
+) -> Reading:
+    """Numbered passages and the latest turns, as many as fit.
+
+    Args:
+        tokens: how many of passages the model reads while a person waits.
+        every: read whatever fits its window instead.
+
+    Raises:
+        ContextOverflowError: the question does not fit.
+    """
+    fixed = len(engine.encode(prompt.full(question, ())).tokens)
+    window = budget.room(engine.context_length, fixed, answer_tokens, _NO_LIMIT)
+    room = window if every else budget.room(engine.context_length, fixed, answer_tokens, tokens)
+    listed = tuple(
+        source_of(number, candidate, read=True) for number, candidate in enumerate(candidates, start=1)
+    )
+    costs = _costs(engine, listed)
+    shown = candidates if every else candidates[:SOURCES]
+    sources = listed[: len(shown)]
+    read = budget.fitting(shown, room.passages, costs)
+    sources = tuple(replace(source, read=taken) for source, taken in zip(sources, read, strict=True))
+    spent = sum(engine.count(prompt.passage(source)) for source in sources if source.read)
+    sizes = [engine.count(turn.question) + engine.count(turn.answer) + 16 for turn in turns]
+    kept = budget.recent(sizes, (room.passages - spent) // 2)
+    while True:
+        rendered = engine.encode(prompt.full(question, sources, turns[len(turns) - kept :]))
+        # Tokens of parts need not add up to those of the whole: give way where they do not.
+        if len(rendered.tokens) + 1 <= engine.context_length:
+            break
+        if kept:
+            kept = 0
+        elif any(source.read for source in sources):
+            last = max(number for number, source in enumerate(sources) if source.read)
+            sources = tuple(
+                replace(source, read=source.read and number != last) for number, source in enumerate(sources)
+            )
+        else:
+            break
+    engine.check(rendered, 1)
+    fitting = budget.fitting(candidates, window.passages, costs)
+    now = {source.passage.id for source in sources if source.read}
+    unread = sum(
+        costs(candidate)
+        for candidate, fits in zip(candidates, fitting, strict=True)
+        if fits and candidate.passage.id not in now
+    )
+    return Reading(rendered, sources, unread_tokens=unread)
+
+
+def source_of(number: int, candidate: Candidate, *, read: bool) -> Source:
+    """The candidate as source `number` of an answer."""
+    return Source(number, candidate.passage, candidate.score, read)
+
+
+def _costs(engine: Engine, sources: Sequence[Source]) -> Callable[[Candidate], int]:
+    costs = {source.passage.id: engine.count(prompt.passage(source)) + 4 for source in sources}
+    return lambda candidate: costs[candidate.passage.id]
