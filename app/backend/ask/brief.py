@@ -12,6 +12,7 @@ from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
 from app.backend.ask.reading import Reading, is_tiny, source_of
 from app.backend.ask.retrieval import Retrieval, Retriever, leans_on
+from app.backend.ask.swaps import Embed
 from app.errors import ModelError
 from app.records import Manner, Source, Style
 from app.serving.engine import Engine
@@ -35,6 +36,7 @@ class Brief:
     were, but none of them holds what the question names: that is `absent`; or the answer is made of
     `quotes`, best first, of which it is `sure` or not that they answer. `above` is the quote that is shown
     before a written answer. `unread_ms`: what passages would take that were left out to save time.
+    `embed` makes vectors for the check of sentences; None: it does without.
     """
 
     engine: Engine
@@ -52,6 +54,7 @@ class Brief:
     sure: bool = False
     above: Quote | None = None
     unread_ms: float = 0.0
+    embed: Embed | None = None
 
 
 class Preparation:
@@ -179,6 +182,7 @@ class Preparation:
             embed_ms=0.0,
             search_ms=0.0,
             prompt_ms=(time.perf_counter() - begun) * 1000,
+            embed=self._retriever.embed,
             unread_ms=self._pace.estimate(engine.model.sha256, made.unread_tokens),
         )
 

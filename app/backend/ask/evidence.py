@@ -10,10 +10,11 @@ model: what it says is what a careful reader with a marker could check.
 import bisect
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.backend.ask import contrast, denial, names
 from app.backend.ask.sentences import is_heading, split
+from app.backend.ask.swaps import Doubt, doubt
 from app.backend.ask.wording import Number, Wording, content_words, stem, wording
 from app.records import Source, Verdict
 
@@ -66,13 +67,17 @@ _REFUSAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """How well a stretch of a source's passage carries a sentence. Offsets into the passage."""
+    """How well a stretch of a source's passage carries a sentence. Offsets into the passage.
+
+    `doubt`: what of a supported sentence only the meaning of both can settle.
+    """
 
     source: int
     start: int
     end: int
     score: float
     verdict: Verdict
+    doubt: Doubt | None = None
 
     @property
     def supported(self) -> bool:
@@ -88,6 +93,7 @@ class _Stretch:
     length: int
     start: int
     end: int
+    text: str
     wording: Wording
     prefixes: tuple[str, ...]
     above: Wording
@@ -122,6 +128,7 @@ class Evidence:
             return None
         said = wording(sentence)
         best: Support | None = None
+        carrying: _Stretch | None = None
         alone: dict[tuple[int, int], float] = {}
         for stretch in self._stretches:
             if strict and stretch.length > 1:
@@ -139,8 +146,12 @@ class Evidence:
                 rank += _MARKED_BONUS
             found = Support(stretch.source, stretch.start, stretch.end, rank, verdict)
             if best is None or _order(found) > _order(best):
-                best = found
-        return best or Support(0, 0, 0, 0.0, "unsupported")
+                best, carrying = found, stretch
+        if best is None or carrying is None:
+            return Support(0, 0, 0, 0.0, "unsupported")
+        if strict or not best.supported:
+            return best
+        return replace(best, doubt=doubt(sentence, carrying.text, self._echo | carrying.above.words))
 
     def _verdict(self, said: Wording, match: _Match) -> Verdict:
         # A sentence that only repeats the question brings nothing, and need not.
@@ -230,7 +241,9 @@ def _stretches(source: Source) -> list[_Stretch]:
             prefixes = tuple(sorted(word for word in said.words if len(word) >= _PREFIX_STEM))
             before = reduced[first - 1] if first else None
             stretches.append(
-                _Stretch(source.number, first, length, start, end, said, prefixes, above, before)
+                _Stretch(
+                    source.number, first, length, start, end, text[start:end], said, prefixes, above, before
+                )
             )
     return stretches
 

@@ -10,15 +10,21 @@ from collections.abc import Sequence
 from app.backend.ask.evidence import Evidence
 from app.backend.ask.marks import Mark
 from app.backend.ask.sentences import SentenceStream, Span
+from app.backend.ask.swaps import Doubt
 from app.records import Citation
 
 
 class Grounding:
-    """Checks the sentences of one answer while it streams."""
+    """Checks the sentences of one answer while it streams.
+
+    Attributes:
+        doubts: by their offsets, what of sentences that were found supported is not settled yet.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._sentences = SentenceStream()
+        self.doubts: dict[Span, Doubt] = {}
 
     @property
     def text(self) -> str:
@@ -49,4 +55,6 @@ class Grounding:
             return None
         if support.verdict == "unsupported":
             return Citation(start, end, "unsupported", None, None, None)
+        if support.doubt is not None:
+            self.doubts[start, end] = support.doubt
         return Citation(start, end, support.verdict, support.source, support.start, support.end)

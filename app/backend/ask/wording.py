@@ -118,7 +118,7 @@ class Wording:
 def wording(text: str) -> Wording:
     """Reduce `text` to what can be compared."""
     _, dates = quantities.take_dates(text)
-    tokens = _tokens(text)
+    tokens = words_of(text)
     words: set[str] = set()
     numbers: list[Number] = []
     loose: list[Number] = []
@@ -160,7 +160,7 @@ def wording(text: str) -> Wording:
 
 def content_words(text: str) -> list[str]:
     """The stems of the words of `text` that are not stop words, in order, repeats kept."""
-    return [stem(word) for word in _tokens(text) if word not in STOP_WORDS]
+    return [stem(word) for word in words_of(text) if word not in STOP_WORDS]
 
 
 def stem(word: str) -> str:
@@ -183,7 +183,8 @@ def stem(word: str) -> str:
     return _SAME.get(word, word)
 
 
-def _tokens(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words and numbers of `text` in small letters, quantities written out."""
     found = (word.lower().replace("’", "'") for word in _TOKEN.findall(quantities.plain(text)))
     return [word for word in found if word not in _AFTER_DIGITS]
 

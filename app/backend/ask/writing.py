@@ -11,12 +11,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
+from app.backend.ask import swaps
 from app.backend.ask.brief import Brief
 from app.backend.ask.grounding import Grounding
 from app.backend.ask.marks import MarkFilter
 from app.backend.ask.sentences import SentenceStream, Span
+from app.backend.ask.swaps import Doubt
 from app.events import Checked, Delta
-from app.records import Citation, Usage
+from app.records import Citation, Usage, Verdict
 from app.serving.generation import End, EndReason, Generation, Piece
 
 # The window draws this often; more deltas only cost time.
@@ -52,6 +54,7 @@ class Writing:
         self._engine = brief.engine
         self._generation = generation
         self._shown = _Guarded(brief) if brief.guarded else _Live(brief)
+        self._embed = brief.embed
         self._above = brief.above
         self._before = 0  # characters of `text` in front of what the model writes
         self._lead = ""
@@ -101,7 +104,7 @@ class Writing:
         pump = asyncio.create_task(self._pump())
         try:
             for event in self._quote_above():
-                yield event
+                yield await self._settled(event)
             ended = False
             while not ended and not self.stopped:
                 await self._woken.wait()
@@ -109,7 +112,7 @@ class Writing:
                 ended = pump.done()
                 batch, self._inbox = self._inbox, []
                 for event in self._take(batch):
-                    yield event
+                    yield await self._settled(event)
                 if self._shown.lost:
                     break
                 if not ended and not self.stopped:
@@ -124,7 +127,7 @@ class Writing:
                 pump.exception()  # seen: a failure on the way out is not a second one
         if not self.stopped:
             for event in self._events(*self._shown.finish()):
-                yield event
+                yield await self._settled(event)
 
     def _quote_above(self) -> list[Delta | Checked]:
         """The best quote, at once, where one stands above what the model writes."""
@@ -162,9 +165,21 @@ class Writing:
             citations = tuple(
                 replace(one, start=one.start + self._before, end=one.end + self._before) for one in citations
             )
-            self.citations += citations
             events.append(Checked(citations))
         return events
+
+    async def _settled(self, event: Delta | Checked) -> Delta | Checked:
+        """The event with every doubt about its sentences settled; its checks count from here on."""
+        if isinstance(event, Delta):
+            return event
+        citations = []
+        for citation in event.citations:
+            place = citation.start - self._before, citation.end - self._before
+            doubt = self._shown.doubts.pop(place, None)
+            verdict = "supported" if doubt is None else await swaps.settled(doubt, self._embed)
+            citations.append(citation if verdict == "supported" else _doubted(citation, verdict))
+        self.citations += citations
+        return Checked(tuple(citations))
 
     async def _pump(self) -> None:
         try:
@@ -184,6 +199,7 @@ class _Live:
     def __init__(self, brief: Brief) -> None:
         self._filter = MarkFilter()
         self._grounding = Grounding(brief.evidence)
+        self.doubts = self._grounding.doubts
 
     def feed(self, text: str) -> tuple[str, tuple[Citation, ...]]:
         return self._show(self._filter.feed(text))
@@ -207,6 +223,8 @@ class _Guarded:
         self._shown = ""
         self._said: set[str] = set()
         self._dropped = 0
+        # Every content word of what is shown stands on the page: there is nothing to be in doubt about.
+        self.doubts: dict[Span, Doubt] = {}
 
     def feed(self, text: str) -> tuple[str, tuple[Citation, ...]]:
         return self._holding(self._sentences.feed(self._filter.feed(text)))
@@ -248,6 +266,12 @@ class _Guarded:
         self._shown = _QUOTE_LEAD + said
         citation = Citation(at, at + len(said), "supported", quote.source, quote.start, quote.end)
         return self._shown, (citation,)
+
+
+def _doubted(citation: Citation, verdict: Verdict) -> Citation:
+    if verdict == "partly":
+        return replace(citation, verdict=verdict)
+    return Citation(citation.start, citation.end, verdict, None, None, None)
 
 
 def _without_lead(sentence: str) -> str:

@@ -1,6 +1,7 @@
 import asyncio
 from contextlib import aclosing
 
+import numpy as np
 import pytest
 
 from app.backend.ask.brief import Brief
@@ -44,7 +45,7 @@ class Pen:
 
 @pytest.fixture
 def writing(source):
-    def writing(pen: Pen, *, guarded: bool = False, above: bool = False) -> Writing:
+    def writing(pen: Pen, *, guarded: bool = False, above: bool = False, embed=None) -> Writing:
         sources = (source(NOTICE),)
         generation = Generation(PROMPT, 100, Sampling())
         quote = Quote(1, 0, len(NOTICE), NOTICE)
@@ -60,6 +61,7 @@ def writing(source):
             search_ms=0.0,
             prompt_ms=0.0,
             above=quote if above else None,
+            embed=embed,
         )
         return Writing(brief, generation)
 
@@ -234,3 +236,16 @@ def test_where_nothing_that_was_written_holds_the_quote_above_is_all(writing):
     work = writing(Pen("Twelve years. ", "Nine euros."), guarded=True, above=True)
     run(collect(work))
     assert work.text == f"“{NOTICE}”"
+
+
+@pytest.mark.parametrize(("near", "verdict"), [(0.1, "unsupported"), (0.9, "supported")])
+def test_a_word_in_anothers_place_is_settled_by_meaning_before_the_check_goes_out(writing, near, verdict):
+    async def embed(texts):
+        return [np.array([1.0, 0.0]), np.array([near, (1 - near**2) ** 0.5])]
+
+    said = NOTICE.replace("lease", "club")
+    work = writing(Pen(said), embed=embed)
+    events = run(collect(work))
+    (checked,) = [event for event in events if isinstance(event, Checked)]
+    assert [one.verdict for one in checked.citations] == [verdict]
+    assert work.citations == list(checked.citations)

@@ -6,13 +6,21 @@ well the span that is marked covers the one that supports (intersection over uni
 """
 
 import argparse
+import asyncio
 import statistics
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
+from app import paths
+from app.backend.ask import swaps
 from app.backend.ask.evidence import Evidence, Support
 from app.backend.evaluation.measures import auroc
 from app.records import Passage, Source
+from app.serving.catalogue import bundled
+from app.serving.embedder import Embedder
 from tests.evaluation.grounding.cases import TRUE, Case, made
 
 
@@ -35,6 +43,31 @@ def checked(case: Case) -> Support:
     return found or Support(0, 0, 0, 0.0, "unsupported")
 
 
+async def judged(cases: Sequence[Case]) -> list[tuple[Case, Support]]:
+    """The check of every case, its doubts settled with the bundled embedding model."""
+    found = [(case, checked(case)) for case in cases]
+    with _embedder() as embedder:
+        return [(case, await _settled(support, embedder.embed)) for case, support in found]
+
+
+async def _settled(support: Support, embed: swaps.Embed) -> Support:
+    if support.doubt is None:
+        return support
+    verdict = await swaps.settled(support.doubt, embed)
+    return support if verdict == "supported" else replace(support, verdict=verdict, score=support.score - 0.5)
+
+
+@contextmanager
+def _embedder() -> Iterator[Embedder]:
+    model = bundled(paths.resource("models")).embedding
+    embedder = Embedder(model.path, sha256=model.sha256)
+    embedder.load()
+    try:
+        yield embedder
+    finally:
+        embedder.close()
+
+
 def overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
     """Intersection over union of two spans."""
     both = max(0, min(one[1], other[1]) - max(one[0], other[0]))
@@ -48,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     cases = [case for case in made() if case.half == options.half]
     begun = time.perf_counter()
-    results = [(case, checked(case)) for case in cases]
+    results = asyncio.run(judged(cases))
     seconds = time.perf_counter() - begun
     if options.wrong:
         for case, found in results:

@@ -1,18 +1,19 @@
 """The check of answers is good enough: floors under the figures that `run` prints."""
 
+import asyncio
 from collections import Counter
 
 import pytest
 
 from tests.evaluation.grounding.cases import TRUE, made
-from tests.evaluation.grounding.run import auroc, checked, overlap
+from tests.evaluation.grounding.run import auroc, judged, overlap
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def results():
-    return [(case, checked(case)) for case in made() if case.half == "reporting"]
+def results(bundled_models):
+    return asyncio.run(judged([case for case in made() if case.half == "reporting"]))
 
 
 def test_the_cases_are_many_of_every_kind_and_the_same_each_time():
@@ -52,3 +53,8 @@ def test_the_marked_span_covers_the_words_that_support(results):
         if case.kind == "paraphrase"
     ]
     assert sorted(spans)[len(spans) // 2] >= 0.7
+
+
+def test_more_than_half_of_the_swapped_things_are_caught(results):
+    swapped = [found for case, found in results if case.kind == "opposite"]
+    assert sum(not found.supported for found in swapped) >= 0.55 * len(swapped)
