@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import sqlite_utils
 
+from app.database import spelling
+
 # Looked at in one query; the words of a longer text are cut here.
 _WORDS_LOOKED_AT = 96
 _WORDS_SEARCHED = 24
@@ -18,6 +20,9 @@ _WORDS_SEARCHED = 24
 _PASSAGES_IN_PLAY = 50_000
 # From this many passages on, words in most of them are left out.
 _LARGE = 1_000
+# Words that no passage holds, of one query: each costs a look at the terms.
+_WORDS_MENDED = 4
+_SHORTEST_PART = 3
 _WORD = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
@@ -39,16 +44,22 @@ def words(text: str) -> list[str]:
 
     Stop words come back only if there is nothing else.
     """
-    # As the full text's tokenizer sees it: an accent is part of its letter, never a border.
-    whole = _ACCENTS.sub("", unicodedata.normalize("NFC", text))
-    seen = dict.fromkeys(match.group().lower() for match in _WORD.finditer(whole))
+    seen = dict.fromkeys(_plain(text))
     telling = [word for word in seen if word not in STOP_WORDS]
     return (telling or list(seen))[:_WORDS_LOOKED_AT]
 
 
-def expression(db: sqlite_utils.Database, text: str) -> str | None:
-    """The FTS5 MATCH expression for `text`; None if no word of it is in any passage."""
-    found = sorted((count, word) for word in words(text) if (count := _passages_with(db, word)))
+def expression(db: sqlite_utils.Database, text: str, spellings: Sequence[str] = ()) -> str | None:
+    """The FTS5 MATCH expression for `text`; None if nothing of it is in any passage.
+
+    A word that no passage holds is taken for the one that was probably meant.
+
+    Args:
+        spellings: ways in which a code, a date or a number of the text may be written; the words of
+            each have to stand side by side.
+    """
+    counted = [(word, _passages_with(db, word)) for word in words(text)]
+    found = sorted((count, word) for word, count in counted if count)
     if found and (total := _passages(db)) >= _LARGE:
         # BM25 gives nothing for a word that most passages hold.
         rarer = [(count, word) for count, word in found if count <= total / 2]
@@ -60,12 +71,35 @@ def expression(db: sqlite_utils.Database, text: str) -> str | None:
         if len(chosen) >= 2 and in_play > _PASSAGES_IN_PLAY:
             break
         chosen.append(word)
-    return _any_of(chosen) if chosen else None
+    chosen += _meant(db, [word for word, count in counted if not count])
+    return any_of([*chosen, *spellings]) or None
 
 
-def _any_of(chosen: Sequence[str]) -> str:
+def any_of(phrases: Sequence[str]) -> str:
+    """The MATCH expression for any of the phrases, the words of each side by side; "" without a word."""
     # Only letters and digits are left in a word, so quoting needs no escapes.
-    return " OR ".join(f'"{word}"' for word in chosen)
+    return " OR ".join(f'"{" ".join(plain)}"' for plain in map(_plain, phrases) if plain)
+
+
+def _meant(db: sqlite_utils.Database, missing: Sequence[str]) -> list[str]:
+    """What was probably meant by words that no passage holds: a slip, or a part of a code."""
+    found: list[str] = []
+    for word in missing[:_WORDS_MENDED]:
+        if word.isalpha():
+            term = spelling.meant(db, word)
+            found += [term] if term else []
+        elif len(word) >= _SHORTEST_PART:
+            found += spelling.holding(db, word)
+    return found
+
+
+def _plain(text: str) -> list[str]:
+    return [match.group().lower() for match in _WORD.finditer(_whole(text))]
+
+
+def _whole(text: str) -> str:
+    # As the full text's tokenizer sees it: an accent is part of its letter, never a border.
+    return _ACCENTS.sub("", unicodedata.normalize("NFC", text))
 
 
 def _passages_with(db: sqlite_utils.Database, word: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from app.backend.ask import names, quantities
+from app.backend.ask import inquiry, names, places, quantities
 from app.backend.ask.wording import STOP_WORDS, Wording, stem, wording
 from app.records import Passage
 
@@ -25,7 +25,6 @@ _NUMBERED = re.compile(
     r"\b([^\W\d_]{3,}) (?:no\.? |number |nr\.? )?(\d+(?:\.\d+)*)(?![\w:%€°²³-]|[.,]\d)(?: (\w+))?"
 )
 _YEAR = re.compile(r"\b(?:in|of|since|from|until|for|during) ((?:1[5-9]|20)\d\d)\b")
-_QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{2,60})[\"”“»]")
 _NOT_LABELS = frozenset(
     re.findall(
         r"\S+",
@@ -53,6 +52,7 @@ class Holding:
     """What one passage holds; its heading and its document's name count as its own."""
 
     def __init__(self, passage: Passage) -> None:
+        self._passage = passage
         self._text = "\n".join((passage.document_name, passage.heading or "", passage.text))
         self._wording: Wording = wording(self._text)
         self._folded = " ".join(self._text.casefold().split())
@@ -66,7 +66,8 @@ class Holding:
         if anchor.date is not None:
             return any(anchor.date.agrees(date) for date in self._wording.dates)
         if anchor.number is not None:
-            return self._numbered(anchor.label, anchor.number)
+            below = anchor.label in places.SECTION_LABELS and places.lies_in(anchor.number, self._passage)
+            return below or self._numbered(anchor.label, anchor.number)
         return " ".join(anchor.text.casefold().split()) in self._folded
 
     def _named(self, name: str) -> bool:
@@ -91,7 +92,9 @@ class Holding:
 
 def anchors(question: str) -> tuple[Anchor, ...]:
     """What the question names, each once, in order of their kinds."""
-    found = [Anchor(quote, ()) for quote in _QUOTED.findall(question)]
+    # A page says where to look; whether it is there, is known before anything is searched.
+    question = places.without_pages(question)
+    found = [Anchor(quote) for quote in inquiry.quotes(question)]
     found += [Anchor(spelled, code=code) for spelled, code in names.spelled_codes(question)]
     rest, dates = quantities.take_dates(question)
     found += [Anchor(_spelled(date), date=date) for date in dates]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from app.backend.ask import anchors, answerable, budget, extracts, reading
 from app.backend.ask.aptitude import Aptitude, Aptitudes
 from app.backend.ask.evidence import Evidence
+from app.backend.ask.followup import leans_on
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
 from app.backend.ask.reading import Reading, is_tiny, source_of
-from app.backend.ask.retrieval import Retrieval, Retriever, leans_on
+from app.backend.ask.retrieval import Retrieval, Retriever
 from app.backend.ask.swaps import Embed
 from app.errors import ModelError
 from app.records import Manner, Source, Style
@@ -121,7 +122,9 @@ class Preparation:
         found = replace(wide, candidates=wide.candidates[: reading.SOURCES])
         begun = time.perf_counter()
         passages = [candidate.passage for candidate in found.candidates]
-        absent = tuple(anchor.text for anchor in anchors.missing(question, passages) if passages)
+        absent = found.unmet + tuple(
+            anchor.text for anchor in anchors.missing(question, passages) if passages
+        )
         if absent or not passages:
             return _unwritten(engine, question, found, absent=absent)
         form = self._form(manner.style, engine)

@@ -8,7 +8,7 @@ are also bounded by the prefill speed that this machine has shown.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.backend.ask.retrieval import Candidate
+from app.backend.ask.candidates import Candidate
 
 TINY_BELOW = 1_000_000_000
 # Of one, two and three sentences and whole passages, one gave the most right answers.

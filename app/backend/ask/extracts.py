@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.backend.ask.retrieval import Candidate, Vector
+from app.backend.ask.candidates import Candidate
+from app.backend.ask.retrieval import Vector
 from app.backend.ask.sentences import is_heading, split
 from app.backend.ask.wording import content_words, wording
 

@@ -1,11 +1,12 @@
 """How passages found by words and by meaning become one order.
 
-Two rounds. First, BM25 and cosine, each divided by its best value, are added (a convex combination
-keeps how much better one passage is than the next; ranks alone do not: Bruch, Gai, Ingber 2023). Of
-the best ones, the pool, the first few say what else belongs to the question: their telling words
-(RM3: Lavrenko, Croft 2001) and the direction of their vectors (Rocchio 1971). The pool is then ordered
-by all four. Only the pool is read, so the second round costs the same in any library; how telling a
-word is, is judged within the pool, too. What each part brings: `tests/evaluation/run.py --parts`.
+BM25 and cosine, each divided by its best value, are added with one weight: a sum keeps how much
+better one passage is than the next, where ranks alone do not (Bruch, Gai, Ingber 2023). Then what the
+first passages say, their telling words (RM3: Lavrenko, Croft 2001) and the direction of their vectors
+(Rocchio 1971), orders the rest of the pool, but never the first ranks themselves: there such feedback
+costs more than it brings (`tests/evaluation`: of 148 questions for one page each, the right page
+first for 12 fewer in a hundred). How telling a word is, is judged within the pool, so the cost is the
+same in any library.
 """
 
 import math
@@ -14,7 +15,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,43 +32,30 @@ _WORD = re.compile(r"[^\W_]+")
 class Ranking:
     """The weights; the defaults are what is shipped.
 
-    `first_meaning`: the part of the cosine in the first round, BM25 having the rest. In the second,
-    `meaning` weighs the question's own cosine, `feedback_words` and `feedback_meaning` the question
-    together with what was found first. `pool`: how many passages see the second round; `models`: how
-    many of them are taken for answers; `terms`: how many of their words are added, with `share` of the
-    weight of all words.
+    `meaning`: the part of the cosine, BM25 having the rest. Of the first `pool` passages, `kept` stay
+    where they are and `models` say what else belongs to the question: their best `terms` words get
+    `share` of the weight of all words, their vectors `pull` where the question's own has 1.
     """
 
-    first_meaning: float = 0.5
-    meaning: float = 0.4
-    feedback_words: float = 0.3
-    feedback_meaning: float = 0.5
-    pool: int = 200
-    models: int = 12
+    meaning: float = 0.65
+    pool: int = 100
+    kept: int = 3
+    models: int = 5
     terms: int = 20
     share: float = 0.5
-
-
-PARTS: Mapping[str, Ranking] = MappingProxyType(
-    {
-        "any feedback": Ranking(models=0),
-        "feedback by words": Ranking(feedback_words=0.0),
-        "feedback by meaning": Ranking(feedback_meaning=0.0),
-        "the question's own meaning": Ranking(meaning=0.0),
-    }
-)
+    pull: float = 0.6
 
 
 def combined(
     worded: Mapping[int, float], near: Mapping[int, float], ranking: Ranking
 ) -> list[tuple[int, float]]:
-    """The first round: (id, score), best first, of every passage in one of the two; equal ones by id."""
+    """(id, score), best first, of every passage in one of the two; equal ones by id."""
     best_worded = max(worded.values(), default=0.0)
     best_near = max(near.values(), default=0.0)
     scores = {
         number: (
-            (1 - ranking.first_meaning) * _part(worded.get(number, 0.0), best_worded)
-            + ranking.first_meaning * _part(near.get(number, 0.0), best_near)
+            (1 - ranking.meaning) * _part(worded.get(number, 0.0), best_worded)
+            + ranking.meaning * _part(near.get(number, 0.0), best_near)
         )
         for number in worded.keys() | near.keys()
     }
@@ -80,45 +67,33 @@ def with_feedback(
     vector: Vector | None,
     *,
     texts: Sequence[str],
-    first: Sequence[float],
+    scores: Sequence[float],
     vectors: Sequence[Vector | None],
     ranking: Ranking,
-) -> list[float]:
-    """The second round: a score between 0 and 1 for each passage of the pool.
+) -> list[int]:
+    """The places of the pool's passages in their new order; the first `kept` stay.
 
     Args:
         vector: of the question, unit length; None: without a model.
-        first: the scores of the first round, best first; `texts` and `vectors` go with it.
+        scores: those of `combined`, best first; `texts` and `vectors` go with them.
     """
-    models = min(ranking.models, len(texts))
-    trust = np.asarray(first[:models], np.float64)
-    if not models or trust.sum() <= 0:
-        return list(first)
+    places = list(range(len(texts)))
+    trust = np.asarray(scores[: ranking.models], np.float64)
+    if len(texts) <= ranking.kept or not len(trust) or trust.sum() <= 0:
+        return places
     trust /= trust.sum()
-    # A passage without a vector keeps what the first round gave it.
-    own = np.asarray(first, np.float64)
-    meant = own.copy()
-    known = [place for place, row in enumerate(vectors) if row is not None]
+    again = (1 - ranking.meaning) * _words(question, [_stems(text) for text in texts], trust, ranking)
+    known = [place for place in places if vectors[place] is not None]
     if vector is not None and known:
         rows = np.stack([row for row in vectors if row is not None])
-        own[known] = _cosines(rows, vector)
-        first_ones = [count for count, place in enumerate(known) if place < models]
-        middle = np.asarray([trust[known[count]] for count in first_ones]) @ rows[first_ones]
-        meant[known] = _cosines(rows, vector + middle)
-    worded = _feedback_words(question, [_stems(text) for text in texts], trust, ranking)
-    scores = ranking.meaning * own + ranking.feedback_words * worded + ranking.feedback_meaning * meant
-    total = ranking.meaning + ranking.feedback_words + ranking.feedback_meaning
-    return [float(score) for score in scores / total]
+        trusted = [(row, part) for row, part in zip(vectors, trust, strict=False) if row is not None]
+        middle = sum((part * row for row, part in trusted), np.zeros_like(vector))
+        near = np.clip(rows @ (vector + ranking.pull * middle), 0, None)
+        again[known] += ranking.meaning * near / (float(near.max()) or 1.0)
+    return places[: ranking.kept] + sorted(places[ranking.kept :], key=lambda place: -again[place])
 
 
-def _cosines(rows: NDArray[np.float32], towards: Vector) -> NDArray[np.float64]:
-    """How near each unit row is to a direction, the nearest being 1, and 0 what is turned away."""
-    near: NDArray[np.float64] = np.clip(rows @ towards, 0, None).astype(np.float64)
-    best = float(near.max()) or 1.0
-    return np.divide(near, best)
-
-
-def _feedback_words(
+def _words(
     question: str, pool: Sequence[Counter[str]], trust: NDArray[np.float64], ranking: Ranking
 ) -> NDArray[np.float64]:
     """BM25 of the question's words and those that the first passages add, the best one being 1."""
@@ -137,17 +112,10 @@ def _feedback_words(
         query[word] = query.get(word, 0.0) + (1 - ranking.share) / len(asked)
     lengths = np.asarray([counts.total() for counts in pool], np.float64)
     norms = _K1 * (1 - _B + _B * lengths / (lengths.mean() or 1.0))
-    scores = np.asarray(
-        [
-            sum(
-                value * telling[word] * counts[word] * (_K1 + 1) / (counts[word] + norm)
-                for word, value in query.items()
-                if word in counts
-            )
-            for counts, norm in zip(pool, norms, strict=True)
-        ],
-        np.float64,
-    )
+    scores = np.zeros(len(pool))
+    for word, value in query.items():
+        counted = np.asarray([counts[word] for counts in pool], np.float64)
+        scores += value * telling[word] * counted * (_K1 + 1) / (counted + norms)
     return scores / (scores.max() or 1.0)
 
 

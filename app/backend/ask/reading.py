@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.backend.ask import budget, prompt
+from app.backend.ask.candidates import Candidate
 from app.backend.ask.extracts import Extract
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
-from app.backend.ask.retrieval import Candidate
 from app.records import Source
 from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, Prompt

@@ -5,7 +5,6 @@ How good that is, is measured by tests/evaluation.
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backend.ask.candidates import Candidate, fair, without_repeats
+from app.backend.ask.followup import elliptic
 from app.backend.ask.ranking import Ranking, combined, with_feedback
-from app.backend.ask.wording import content_words
+from app.backend.ask.scope import Scope, scope
 from app.cache.embeddings import EmbeddingCache
 from app.database.search import Search
 from app.errors import ModelError
@@ -31,39 +32,25 @@ _RERANKED = 20
 # Below this cosine a passage has nothing to do with the question (all-MiniLM-L6-v2: unrelated
 # texts stay under 0.15, see tests/backend/ask/test_retrieval.py).
 _LEAST_COSINE = 0.2
-# Two passages that share this part of the shorter one are one source.
-_SAME_SHARE = 0.6
+# What a passage of a document that the question names in passing is ahead by.
+_LIKELY = 0.3
 # A question longer than the embedder reads is embedded in pieces, at most so many.
 _MOST_PIECES = 8
-# With fewer content words than this a question leans on the one before.
-_FEW_WORDS = 2
-
-_LEANING = re.compile(
-    r"^\s*(?:and|or|but|so|also|then|why|how come|what about|how about|what else|anything else)\b"
-    r"|\b(?:it|its|they|them|their|he|she|him|his|her|the same)\b"
-    r"|\b(?:this|that|these|those)(?=\s*(?:\?|$|is\b|are\b|was\b|were\b|do(?:es)?\b|mean|appl|cost|includ))",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A passage found. `score`: 0 to 1, within one question; `similarity`: cosine with it, 0 if unknown."""
-
-    passage: Passage
-    score: float
-    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What was found for a question, best first, out of `found` passages; and how long it took."""
+    """What was found for a question, best first, out of `found` passages; and how long it took.
+
+    `unmet` are the places that the question names and no document has ("page 99").
+    """
 
     candidates: tuple[Candidate, ...]
     found: int
     embed_ms: float
     search_ms: float
     vector: Vector | None
+    unmet: tuple[str, ...] = ()
 
 
 class Retriever:
@@ -97,23 +84,18 @@ class Retriever:
             StorageError: the database cannot be read.
         """
         begun = time.perf_counter()
-        queries = [question] if earlier is None else [question, f"{earlier} {question}"]
+        where = await asyncio.to_thread(scope, self._search, user_id, question, document_ids)
+        queries = _queries(where.text, earlier)
         by_words = asyncio.gather(
-            *(
-                asyncio.to_thread(self._search.full_text, user_id, query, _DEPTH, document_ids)
-                for query in queries
-            )
+            *(asyncio.to_thread(self._worded, user_id, query, where) for query in queries)
         )
         near: list[dict[int, float]] = []
         try:
             vectors, sha256 = await self._embed_queries(queries)
             embedded = time.perf_counter()
             for vector in vectors:
-                hits = await asyncio.to_thread(
-                    self._search.nearest, user_id, vector, _DEPTH, document_ids, embedder=sha256
-                )
-                near.append({hit.passage_id: hit.score for hit in hits if hit.score >= _LEAST_COSINE})
-            worded = [{hit.passage_id: hit.score for hit in hits} for hits in await by_words]
+                near.append(await asyncio.to_thread(self._near, user_id, vector, where, sha256))
+            worded = await by_words
         finally:
             by_words.cancel()
         first = _mean_scores(
@@ -124,17 +106,52 @@ class Retriever:
         )
         pool = first[: max(k, self._ranking.pool)]
         direction = _mean(vectors)
-        ordered = await asyncio.to_thread(self._second_round, " ".join(queries), direction, pool, sha256)
+        ordered = await asyncio.to_thread(
+            self._second_round, " ".join(queries), direction, pool, sha256, where
+        )
         ordered = await self._reranked(question, ordered)
         cosines = {number: cosine for scores in reversed(near) for number, cosine in scores.items()}
-        candidates = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
+        found = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
+        named = where.likely.union(where.documents or ())
         return Retrieval(
-            candidates=tuple(without_repeats(candidates)[:k]),
+            candidates=tuple(fair(without_repeats(found), k, named)),
             found=len(first),
             embed_ms=(embedded - begun) * 1000,
             search_ms=(time.perf_counter() - embedded) * 1000,
             vector=direction,
+            unmet=where.unmet,
         )
+
+    def _worded(self, user_id: str, query: str, where: Scope) -> dict[int, float]:
+        """BM25 of the passages that hold its words; all that a named place has are there."""
+        scores = dict.fromkeys(where.passages or (), 0.0)
+        for documents in where.limits():
+            hits = self._search.full_text(
+                user_id,
+                query,
+                _DEPTH,
+                documents,
+                spellings=where.spellings,
+                among=where.passages,
+            )
+            scores |= {hit.passage_id: hit.score for hit in hits}
+        return scores
+
+    def _near(self, user_id: str, vector: Vector, where: Scope, sha256: str | None) -> dict[int, float]:
+        """The cosine of the passages that have to do with it; of all that a named place has."""
+        least = _LEAST_COSINE if where.passages is None else 0.0
+        scores: dict[int, float] = {}
+        for documents in where.limits():
+            hits = self._search.nearest(
+                user_id,
+                vector,
+                _DEPTH,
+                documents,
+                embedder=sha256,
+                among=where.passages,
+            )
+            scores |= {hit.passage_id: hit.score for hit in hits if hit.score >= least}
+        return scores
 
     async def _reranked(
         self, question: str, ordered: list[tuple[Passage, float]]
@@ -155,21 +172,31 @@ class Retriever:
         return [*again, *ordered[_RERANKED:]]
 
     def _second_round(
-        self, query: str, vector: Vector | None, pool: Sequence[tuple[int, float]], sha256: str | None
+        self,
+        query: str,
+        vector: Vector | None,
+        pool: Sequence[tuple[int, float]],
+        sha256: str | None,
+        where: Scope,
     ) -> list[tuple[Passage, float]]:
         scores = dict(pool)
         passages = self._search.passages([number for number, _ in pool])
+        ahead = [
+            (passage, scores[passage.id] + _LIKELY * (passage.document_id in where.likely))
+            for passage in passages
+        ]
+        ahead.sort(key=lambda pair: -pair[1])
+        passages = tuple(passage for passage, _ in ahead)
         known = self._search.vectors([passage.id for passage in passages], embedder=sha256)
-        final = with_feedback(
+        order = with_feedback(
             query,
             vector,
             texts=[f"{passage.heading or ''} {passage.text}" for passage in passages],
-            first=[scores[passage.id] for passage in passages],
+            scores=[score for _, score in ahead],
             vectors=[known.get(passage.id) for passage in passages],
             ranking=self._ranking,
         )
-        pairs = zip(passages, final, strict=True)
-        return sorted(pairs, key=lambda pair: (-pair[1], pair[0].id))
+        return [(passages[place], score) for place, (_, score) in zip(order, ahead, strict=True)]
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Unit vectors of texts a person waits for, cached ones first.
@@ -208,28 +235,12 @@ class Retriever:
         return [next(fresh) if vector is None else vector for vector in known]
 
 
-def without_repeats(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Only the first of passages that say the same: equal texts, or overlapping spans of a page."""
-    kept: list[Candidate] = []
-    texts: set[str] = set()
-    for candidate in candidates:
-        text = " ".join(candidate.passage.text.split()).casefold()
-        if text in texts or any(_overlap(candidate.passage, other.passage) for other in kept):
-            continue
-        texts.add(text)
-        kept.append(candidate)
-    return kept
-
-
-def leans_on(question: str, earlier: Sequence[str]) -> str | None:
-    """The question before, if this one cannot be understood without it ("When is it due?").
-
-    `earlier`: the questions before it in the conversation, oldest first.
-    """
-    if not earlier:
-        return None
-    leans = len(set(content_words(question))) < _FEW_WORDS or _LEANING.search(question) is not None
-    return earlier[-1] if leans else None
+def _queries(text: str, earlier: str | None) -> list[str]:
+    """What is searched for: the question, and as it reads behind what was said before."""
+    if earlier is None:
+        return [text]
+    whole = f"{earlier} {text}"
+    return [whole] if elliptic(text) else [text, whole]
 
 
 def _mean_scores(rankings: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
@@ -248,13 +259,6 @@ def _mean(vectors: Sequence[Vector]) -> Vector | None:
     mean: Vector = np.mean(np.stack(vectors), axis=0)
     length = float(np.linalg.norm(mean))
     return mean / length if length else None
-
-
-def _overlap(one: Passage, other: Passage) -> bool:
-    if (one.document_id, one.page) != (other.document_id, other.page):
-        return False
-    shared = min(one.end, other.end) - max(one.start, other.start)
-    return shared > _SAME_SHARE * min(one.end - one.start, other.end - other.start)
 
 
 def _pieces(text: str, embedder: Embedder) -> list[str]:

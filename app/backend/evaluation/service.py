@@ -12,7 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.backend.ask.retrieval import Candidate, Retriever
+from app.backend.ask.candidates import Candidate
+from app.backend.ask.retrieval import Retriever
 from app.backend.evaluation import cases, public_sets, shelf
 from app.backend.evaluation.answers import Answers, Asking
 from app.backend.evaluation.checks import Checks

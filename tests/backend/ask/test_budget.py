@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backend.ask.budget import Pace, fitting, recent, room
-from app.backend.ask.retrieval import Candidate
+from app.backend.ask.candidates import Candidate
 from app.records import Passage
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from app.backend.ask.candidates import Candidate
 from app.backend.ask.extracts import cosines, fits, ranked, sentences
-from app.backend.ask.retrieval import Candidate
 from app.records import Passage
 
 PAGE = (

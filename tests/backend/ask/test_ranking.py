@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.backend.ask.ranking import Ranking, combined, with_feedback
 
-EVEN = Ranking(first_meaning=0.5)
+EVEN = Ranking(meaning=0.5)
 
 
 def unit(*values: float) -> np.ndarray:
@@ -47,38 +47,38 @@ def test_every_passage_is_there_once_and_scores_never_rise(worded, near):
 def test_the_words_of_what_was_found_first_raise_what_shares_them():
     texts = ["The tenant pays a deposit held in escrow.", "The roof is red.", "Escrow is kept by the bank."]
 
-    ranked = with_feedback(
+    order = with_feedback(
         "deposit",
         None,
         texts=texts,
-        first=[1.0, 0.3, 0.3],
+        scores=[1.0, 0.3, 0.3],
         vectors=[None] * 3,
-        ranking=Ranking(models=1),
+        ranking=Ranking(models=1, kept=1),
     )
 
-    assert ranked[0] > ranked[2] > ranked[1]
+    assert order == [0, 2, 1]
 
 
 def test_the_direction_of_what_was_found_first_raises_what_lies_there():
-    ranked = with_feedback(
+    order = with_feedback(
         "?",
         unit(1, 0, 0),
         texts=["one", "two", "three"],
-        first=[1.0, 0.5, 0.5],
+        scores=[1.0, 0.5, 0.5],
         vectors=[unit(1, 1, 0), unit(1, 0, 1), unit(1, 0.9, 0)],
-        ranking=Ranking(models=1, feedback_words=0.0),
+        ranking=Ranking(models=1, kept=1),
     )
 
-    assert ranked[2] > ranked[1]
+    assert order == [0, 2, 1]
 
 
 @given(st.lists(st.text(max_size=40), max_size=8), st.text(max_size=40))
-def test_whatever_the_texts_hold_each_gets_a_score_between_0_and_1(texts, question):
-    first = [1 / (place + 1) for place in range(len(texts))]
+def test_whatever_the_texts_hold_each_has_a_place_and_the_first_keep_theirs(texts, question):
+    scores = [1 / (place + 1) for place in range(len(texts))]
 
-    ranked = with_feedback(
-        question, None, texts=texts, first=first, vectors=[None] * len(texts), ranking=Ranking()
+    order = with_feedback(
+        question, None, texts=texts, scores=scores, vectors=[None] * len(texts), ranking=Ranking()
     )
 
-    assert len(ranked) == len(texts)
-    assert all(0 <= score <= 1 + 1e-9 for score in ranked)
+    assert sorted(order) == list(range(len(texts)))
+    assert order[: Ranking().kept] == list(range(len(texts)))[: Ranking().kept]

@@ -1,0 +1,79 @@
+"""Where a question is looked for: the documents, pages, sections and phrases that it names itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.backend.ask import inquiry, places
+from app.database.search import Search
+
+# A named section is looked for among so many passages that hold its number.
+_LOOKED_THROUGH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is searched, and what for.
+
+    `documents` are all that count, or None: every one; of them `likely` ones come first. `passages`
+    are all that count, or None. `unmet` is what the question names and no document has.
+    """
+
+    text: str
+    spellings: tuple[str, ...] = ()
+    documents: tuple[str, ...] | None = None
+    likely: frozenset[str] = frozenset()
+    passages: tuple[int, ...] | None = None
+    unmet: tuple[str, ...] = ()
+
+    def limits(self) -> tuple[tuple[str, ...] | None, ...]:
+        """The documents to search, one search after the other: all that count, then the likely ones alone."""
+        return (self.documents, tuple(sorted(self.likely))) if self.likely else (self.documents,)
+
+
+def scope(search: Search, user_id: str, question: str, documents: Sequence[str] | None) -> Scope:
+    """Settle where to look. What the question names wrongly does not keep anything from being found.
+
+    Args:
+        documents: what it is limited to by whoever asks; None: nothing.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    found = inquiry.named(question, search.names(user_id, documents))
+    limited = tuple(found.certain) or (None if documents is None else tuple(documents))
+    numbers, sections, quotes = places.pages(question), places.sections(question), inquiry.quotes(question)
+    unmet: list[str] = []
+    passages: set[int] | None = None
+
+    def narrow(ids: Sequence[int], *, named: str | None = None) -> None:
+        nonlocal passages
+        both = set(ids) if passages is None else passages & set(ids)
+        if both:
+            passages = both
+        elif named is not None:
+            unmet.append(named)
+
+    if numbers:
+        # Where no document has pages of its own, their numbers mean nothing.
+        paged = search.places(user_id, limited, pages=numbers)
+        first = paged or search.places(user_id, limited, pages=(1,))
+        named = f"page {', '.join(map(str, numbers))}" if first else None
+        narrow(paged, named=named)
+    if sections:
+        ids = [number for section in sections for number in _below(search, user_id, limited, section)]
+        narrow(ids)
+    for quote in quotes:
+        narrow(search.places(user_id, limited, phrase=quote))
+    return Scope(
+        text=places.without_pages(question),
+        spellings=inquiry.spellings(question),
+        documents=limited,
+        likely=frozenset(found.likely),
+        passages=None if passages is None else tuple(sorted(passages)),
+        unmet=tuple(unmet),
+    )
+
+
+def _below(search: Search, user_id: str, documents: Sequence[str] | None, section: str) -> list[int]:
+    ids = search.places(user_id, documents, phrase=section)[:_LOOKED_THROUGH]
+    return [passage.id for passage in search.passages(ids) if places.lies_in(section, passage)]
