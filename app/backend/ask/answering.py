@@ -146,7 +146,7 @@ class Answering:
         elif brief.quotes:
             writing = Quoting(asked.engine, asked.question.text, brief.quotes, sure=brief.sure)
         else:
-            return await self._absent(answer, message.id, brief)
+            return await self._without_model(answer, message.id, brief)
         answer.writing = writing
         if answer.stopped:
             writing.stop()
@@ -164,10 +164,12 @@ class Answering:
         self._preparation.learn(asked.engine, writing.end)
         return Finished(await self._finish(answer, message.id, "stopped" if writing.stopped else "complete"))
 
-    async def _absent(self, answer: Answer, answer_id: str, brief: Brief) -> Finished:
-        """Nothing was found, or nothing of what was named: say so, and why, without asking the model."""
+    async def _without_model(self, answer: Answer, answer_id: str, brief: Brief) -> Finished:
+        """What is said without the model: the fixed reply, or that nothing was found, and why."""
         asked = answer.asked
-        if brief.absent:
+        if brief.reply is not None:
+            text = brief.reply
+        elif brief.absent:
             text = not_named(brief.absent, limited=asked.document_ids is not None)
         else:
             documents = await asyncio.to_thread(self._documents.list, asked.user_id)

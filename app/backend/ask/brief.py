@@ -5,14 +5,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.backend.ask import anchors, answerable, budget, extracts, reading
+from app.backend.ask import anchors, answerable, budget, extracts, reading, reception
 from app.backend.ask.aptitude import Aptitude, Aptitudes
 from app.backend.ask.evidence import Evidence
 from app.backend.ask.followup import leans_on
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
 from app.backend.ask.reading import Reading, is_tiny, source_of
-from app.backend.ask.retrieval import Retrieval, Retriever
+from app.backend.ask.retrieval import NOTHING, Retrieval, Retriever
 from app.backend.ask.swaps import Embed
 from app.errors import ModelError
 from app.records import Manner, Source, Style
@@ -35,9 +35,10 @@ class Brief:
     the `quote` where there is none; it is for models too small to be trusted with a sentence.
     Without a `generation` nothing was found, and there is nothing to generate from; or passages
     were, but none of them holds what the question names: that is `absent`; or the answer is made of
-    `quotes`, best first, of which it is `sure` or not that they answer. `above` is the quote that is shown
-    before a written answer. `unread_ms`: what passages would take that were left out to save time.
-    `embed` makes vectors for the check of sentences; None: it does without.
+    `quotes`, best first, of which it is `sure` or not that they answer; or nothing was looked for, and
+    `reply` is the answer. `above` is the quote that is shown before a written answer. `unread_ms`: what
+    passages would take that were left out to save time. `embed` makes vectors for the check of sentences;
+    None: it does without.
     """
 
     engine: Engine
@@ -56,6 +57,7 @@ class Brief:
     above: Quote | None = None
     unread_ms: float = 0.0
     embed: Embed | None = None
+    reply: str | None = None
 
 
 class Preparation:
@@ -115,6 +117,9 @@ class Preparation:
             return self._written(
                 engine, question, made, sampling=sampling, answer_tokens=answer_tokens, begun=begun
             )
+        reply = reception.reply(question)
+        if reply is not None:
+            return replace(_unwritten(engine, question, NOTHING), reply=reply)
         earlier = leans_on(question, [turn.question for turn in turns])
         wide = await self._retriever.find(
             user_id, question, k=reading.ALL_SOURCES, document_ids=document_ids, earlier=earlier

@@ -53,6 +53,9 @@ class Retrieval:
     unmet: tuple[str, ...] = ()
 
 
+NOTHING = Retrieval((), found=0, embed_ms=0.0, search_ms=0.0, vector=None)
+
+
 class Retriever:
     """Searches the passages of one profile."""
 

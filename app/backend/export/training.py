@@ -8,8 +8,8 @@ those of the check, not the model's, so what is learned is to cite right.
 import msgspec
 
 from app.backend.ask import prompt
+from app.backend.ask.followup import leans_on
 from app.backend.ask.prompt import Turn
-from app.backend.ask.retrieval import leans_on
 from app.backend.export.selection import Exchange
 from app.records import Message, PromptMessage
 
