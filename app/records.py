@@ -95,13 +95,15 @@ class Source:
     """A passage found for a question. `number` is its mark in the answer: [1], [2], ...
 
     `read` says whether the passage was in the model's prompt; `score` is the fused rank score
-    (higher is better; comparable within one question only).
+    (higher is better; comparable within one question only). `also` are the names of other documents
+    that hold the same text.
     """
 
     number: int
     passage: Passage
     score: float
     read: bool
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,9 +209,10 @@ def _list_sources(message: Message, output: Output) -> None:
 
 
 def place(source: Source) -> str:
-    """Where a source stands: "Lease agreement.pdf, page 3"."""
+    """Where a source stands: "Lease agreement.pdf, page 3 (also in Copy.pdf)"."""
     passage = source.passage
-    return f"{passage.document_name}, page {passage.page}" if passage.paged else passage.document_name
+    place = f"{passage.document_name}, page {passage.page}" if passage.paged else passage.document_name
+    return f"{place} (also in {', '.join(source.also)})" if source.also else place
 
 
 def _quote(citation: Citation, source: Source) -> str:

@@ -384,4 +384,5 @@ def _read(text: str | None, kind: Any, default: T) -> T:
 def _storable_source(source: Source) -> Source:
     passage = source.passage
     texts = {name: storable(getattr(passage, name)) for name in ("document_name", "heading", "text")}
-    return replace(source, passage=replace(passage, **texts))
+    also = tuple(storable(name) for name in source.also)
+    return replace(source, passage=replace(passage, **texts), also=also)

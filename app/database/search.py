@@ -31,7 +31,7 @@ _OWNED = f"""
     WHERE passages_fts MATCH ?1 AND +f.rowid IN searched
     ORDER BY score, f.rowid LIMIT ?4
 """  # noqa: S608 - only the constant above is put in
-_PLACES = """
+_WITHIN = """
     SELECT p.id FROM passages p JOIN documents d ON d.serial = p.document
     WHERE d.user_id = ?1
     AND (?2 IS NULL OR d.id IN (SELECT value FROM json_each(?2)))
@@ -149,7 +149,7 @@ class Search:
         rows = self._database.read(lambda db: db.execute(query, [user_id, _listed(document_ids)]).fetchall())
         return dict(rows)
 
-    def places(
+    def within(
         self,
         user_id: str,
         document_ids: Sequence[str] | None = None,
@@ -166,7 +166,7 @@ class Search:
         if match == "":
             return []
         values = [user_id, _listed(document_ids), _listed(pages), match]
-        return [row[0] for row in self._database.read(lambda db: db.execute(_PLACES, values).fetchall())]
+        return [row[0] for row in self._database.read(lambda db: db.execute(_WITHIN, values).fetchall())]
 
     def passages(self, ids: Sequence[int]) -> tuple[Passage, ...]:
         """The passages with these ids, in this order; those deleted meanwhile are left out."""

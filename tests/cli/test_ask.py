@@ -58,6 +58,16 @@ def test_the_answer_is_streamed_with_its_marks_and_then_its_sources_are_quoted(
     )
 
 
+def test_other_files_that_hold_the_same_text_are_named(program, client, whole_answer, source, capsys):
+    message = whole_answer[-1].message
+    copied = replace(source, also=("Copy.pdf", "Draft.pdf"))
+    client.answer = (*whole_answer[:-1], Finished(replace(message, sources=(copied,))))
+
+    assert run(program, ["ask", "How long?"]) == 0
+
+    assert "[1] Lease agreement.pdf, page 3 (also in Copy.pdf, Draft.pdf)\n" in capsys.readouterr().out
+
+
 def test_with_json_every_line_of_stdout_is_one_event(program, client, whole_answer, capsys):
     client.answer = whole_answer
 

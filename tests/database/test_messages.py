@@ -24,7 +24,8 @@ def conversation(conversations, user):
 
 def _sources(search, ids):
     return [
-        Source(number, passage, 1 / number, True) for number, passage in enumerate(search.passages(ids), 1)
+        Source(number, passage, 1 / number, True, also=("Copy.pdf",))
+        for number, passage in enumerate(search.passages(ids), 1)
     ]
 
 

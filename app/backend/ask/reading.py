@@ -156,7 +156,7 @@ def passages(
 
 def source_of(number: int, candidate: Candidate, *, read: bool) -> Source:
     """The candidate as source `number` of an answer."""
-    return Source(number, candidate.passage, candidate.score, read)
+    return Source(number, candidate.passage, candidate.score, read, candidate.also)
 
 
 def _costs(engine: Engine, sources: Sequence[Source]) -> Callable[[Candidate], int]:

@@ -55,15 +55,15 @@ def scope(search: Search, user_id: str, question: str, documents: Sequence[str] 
 
     if numbers:
         # Where no document has pages of its own, their numbers mean nothing.
-        paged = search.places(user_id, limited, pages=numbers)
-        first = paged or search.places(user_id, limited, pages=(1,))
+        paged = search.within(user_id, limited, pages=numbers)
+        first = paged or search.within(user_id, limited, pages=(1,))
         named = f"page {', '.join(map(str, numbers))}" if first else None
         narrow(paged, named=named)
     if sections:
         ids = [number for section in sections for number in _below(search, user_id, limited, section)]
         narrow(ids)
     for quote in quotes:
-        narrow(search.places(user_id, limited, phrase=quote))
+        narrow(search.within(user_id, limited, phrase=quote))
     return Scope(
         text=places.without_pages(question),
         spellings=inquiry.spellings(question),
@@ -75,5 +75,5 @@ def scope(search: Search, user_id: str, question: str, documents: Sequence[str] 
 
 
 def _below(search: Search, user_id: str, documents: Sequence[str] | None, section: str) -> list[int]:
-    ids = search.places(user_id, documents, phrase=section)[:_LOOKED_THROUGH]
+    ids = search.within(user_id, documents, phrase=section)[:_LOOKED_THROUGH]
     return [passage.id for passage in search.passages(ids) if places.lies_in(section, passage)]

@@ -164,7 +164,7 @@ class AskService:
         limited = await self._limited(user_id, document_ids)
         found = await self._retriever.find(user_id, query, k=k, document_ids=limited)
         sources = tuple(
-            Source(number, candidate.passage, candidate.score, read=False)
+            Source(number, candidate.passage, candidate.score, read=False, also=candidate.also)
             for number, candidate in enumerate(found.candidates, start=1)
         )
         timings = Timings(

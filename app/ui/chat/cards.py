@@ -146,7 +146,10 @@ class SourceCards(QWidget):
             text = " ".join(source.passage.text.split())
             if len(text) > _SEEN_AT_A_GLANCE:
                 text = f"{text[:_SEEN_AT_A_GLANCE].rstrip()}…"
-            card = Card(self._theme, place.name, where(place) or text, source.number, text)
+            below = where(place) or text
+            if source.also:
+                below = f"{below} · also in {', '.join(source.also)}"
+            card = Card(self._theme, place.name, below, source.number, text)
             card.clicked.connect(lambda _=False, number=source.number: self.opened.emit(number))
             self._cards.append(card)
         listed = len(self._sources) - len(shown)

@@ -132,3 +132,58 @@ def test_where_the_reranking_model_fails_the_order_stays(open_desk, lend):
             assert [one.passage for one in found.candidates] == [one.passage for one in same.candidates] != []
 
     asyncio.run(main())
+
+
+@pytest.mark.model
+def test_one_text_in_two_files_is_one_source_that_names_the_other(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve("Lease.pdf")
+            await desk.shelve("Copy.pdf")
+            found = await desk.backend.ask.search(desk.user, "Is a cat allowed?", k=4)
+            assert found.sources[0].passage.page == 3
+            names = {found.sources[0].passage.document_name, *found.sources[0].also}
+            assert names == {"Lease.pdf", "Copy.pdf"}
+            assert len({source.passage.text for source in found.sources}) == len(found.sources)
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_a_page_that_is_named_is_the_only_one_that_is_searched(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            found = await desk.backend.ask.search(desk.user, "What does page 3 say of the rent?", k=4)
+            assert [source.passage.page for source in found.sources] == [3]
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_a_page_that_is_not_there_is_said_and_not_answered(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve()
+            *_, last = [
+                event
+                async for event in desk.backend.ask.ask(
+                    desk.user, "What does page 99 say of the rent?", trace_id="t" * 32
+                )
+            ]
+            assert last.message.text.startswith("Nothing was found about “page 99”")
+            assert last.message.sources
+
+    asyncio.run(main())
+
+
+@pytest.mark.model
+def test_a_file_that_is_named_is_the_only_one_that_is_searched(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve("Lease.pdf")
+            await desk.shelve("Copy.pdf")
+            found = await desk.backend.ask.search(desk.user, "Is a cat allowed by Copy.pdf?", k=4)
+            assert {source.passage.document_name for source in found.sources} == {"Copy.pdf"}
+
+    asyncio.run(main())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
@@ -129,6 +131,13 @@ def test_a_glance_at_a_card_shows_its_passage_and_reads_no_markup_in_it(turn, qu
     assert sources[0].passage.text in first.toolTip()
     assert second.below == "Keys: <img src=x>"
     assert second.toolTip() == "<p>&lt;b&gt;Note&lt;/b&gt;.txt<br>Keys: &lt;img src=x&gt;</p>"
+
+
+def test_a_card_names_the_other_files_that_hold_its_text(turn, question, fakes):
+    source = replace(fakes.a_source(1, fakes.a_document("Lease.pdf"), 4, "§ 7"), also=("Copy.pdf",))
+    turn.show_message(fakes.an_answer(question, TEXT, sources=(source,), found=1))
+
+    assert turn.cards.cards[0].below == "page 4 · § 7 · also in Copy.pdf"
 
 
 def test_what_was_found_and_not_read_waits_behind_the_last_card(qtbot, turn, sources, question, fakes):
