@@ -376,6 +376,12 @@ def _ledger(db: sqlite_utils.Database) -> None:
     _finish(db, 7)
 
 
+def _away(db: sqlite_utils.Database) -> None:
+    """Files that are missing because all of their folder is (`away`) are not taken for deleted."""
+    db.execute("ALTER TABLE places ADD COLUMN away INTEGER NOT NULL DEFAULT 0")
+    _finish(db, 8)
+
+
 STEPS = (
     ("0001_core", _core),
     ("0002_reading", _reading),
@@ -384,5 +390,6 @@ STEPS = (
     ("0005_ratings", _ratings),
     ("0006_watching", _watching),
     ("0007_ledger", _ledger),
+    ("0008_away", _away),
 )
 LATEST = len(STEPS)

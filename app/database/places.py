@@ -32,7 +32,8 @@ class Place:
 
     One without a document was refused (`problem`), or removed from the library by the user.
     `looked_at` is when it was opened last; `missing_since` is None while it is there; `mounted`
-    files lie on another disk than the folder they were found from. `unread` ones were not there in
+    files lie on another disk than the folder they were found from; `away` ones are missing together with
+    all others of their folder. `unread` ones were not there in
     the moment when they were to be read.
     """
 
@@ -46,6 +47,7 @@ class Place:
     missing_since: float | None
     problem: Problem | None
     unread: bool = False
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +155,20 @@ class Places:
             query = "SELECT 1 FROM places WHERE user_id = ? AND path = ?"
             if db.execute(query, [user_id, at]).fetchone() is not None:
                 return Taken(())
-            db["places"].update(place.id, {"path": at, "name": storable(name), "missing_since": None})
+            db["places"].update(
+                place.id, {"path": at, "name": storable(name), "missing_since": None, "away": 0}
+            )
             return _back(db, [place.id])
 
         return self._database.write(work)
 
-    def lose(self, places: Sequence[Place], *, anew: bool = False) -> Taken:
+    def lose(self, places: Sequence[Place], *, away: bool = False, anew: bool = False) -> Taken:
         """The files of these places are not there; documents that lie nowhere else are missing.
 
         A place that was moved since it was looked at is left as it is.
 
         Args:
+            away: all of their folder is not: then nothing says that they were deleted.
             anew: count the time from now, also for those that were missing before.
         """
         now = time.time()
@@ -171,9 +176,9 @@ class Places:
 
         def work(db: sqlite_utils.Database) -> Taken:
             db.conn.executemany(
-                "UPDATE places SET missing_since = CASE WHEN ?1 THEN ?2 ELSE coalesce(missing_since, ?2) END"
-                " WHERE id = ?3 AND path = ?4",
-                [(anew, now, place.id, os.fsencode(place.path)) for place in places],
+                "UPDATE places SET missing_since = CASE WHEN ?1 THEN ?2 ELSE coalesce(missing_since, ?2) END,"
+                " away = ?3 WHERE id = ?4 AND path = ?5",
+                [(anew, now, away, place.id, os.fsencode(place.path)) for place in places],
             )
             return _documents_of(db, ids)
 
@@ -185,7 +190,7 @@ class Places:
         def work(db: sqlite_utils.Database) -> Taken:
             ids = [place.id for place in places]
             db.conn.executemany(
-                "UPDATE places SET missing_since = NULL WHERE id = ?", [(place,) for place in ids]
+                "UPDATE places SET missing_since = NULL, away = 0 WHERE id = ?", [(place,) for place in ids]
             )
             return _back(db, ids)
 
@@ -209,7 +214,7 @@ class Places:
             for place in places:
                 row = db.execute(
                     "SELECT document FROM places p WHERE id = ? AND path = ? AND missing_since IS NOT NULL"
-                    " AND (NOT by_hand OR document IS NULL OR EXISTS (SELECT 1 FROM places o"
+                    " AND NOT away AND (NOT by_hand OR document IS NULL OR EXISTS (SELECT 1 FROM places o"
                     " WHERE o.document = p.document AND o.missing_since IS NULL))",
                     [place.id, os.fsencode(place.path)],
                 ).fetchone()
@@ -310,4 +315,5 @@ def _place(row: dict[str, Any]) -> Place:
         missing_since=row["missing_since"],
         problem=None if code is None else Problem(code, row["error_message"] or ""),
         unread=bool(row["unread"]),
+        away=bool(row["away"]),
     )

@@ -115,6 +115,7 @@ def take(
         "looked_at": file.looked_at,
         "mounted": int(file.mounted),
         "missing_since": None,
+        "away": 0,
         "error_code": None,
         "error_message": None,
     }
@@ -137,6 +138,7 @@ def refuse(db: sqlite_utils.Database, user_id: str, refusal: Refusal) -> str | N
         **_stamped(refusal.stamp),
         "looked_at": refusal.looked_at,
         "missing_since": None,
+        "away": 0,
         "error_code": refusal.problem.code,
         "error_message": storable(refusal.problem.message),
     }

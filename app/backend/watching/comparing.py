@@ -16,15 +16,19 @@ class Difference:
     """What is to be done.
 
     Files that are `fresh` have to be opened; those that are `back` are there, as they were; those
-    that are `unsettled` somebody may still be writing.
+    that are `unsettled` somebody may still be writing. Those that are `away` went with all others of
+    their folder. `known` says whether any file is there that was last time, `returned` whether one
+    of those that were away is.
     """
 
     fresh: list[Found] = field(default_factory=list)
     back: list[Place] = field(default_factory=list)
     gone: list[Place] = field(default_factory=list)
     expired: list[Place] = field(default_factory=list)
+    away: list[Place] = field(default_factory=list)
     unsettled: list[Found] = field(default_factory=list)
-    known: bool = False  # whether any file that was known is there
+    known: bool = False
+    returned: bool = False
 
     @property
     def any(self) -> bool:
@@ -33,9 +37,10 @@ class Difference:
 
     def add(self, other: "Difference") -> None:
         """Take another part of the folder in."""
-        for name in ("fresh", "back", "gone", "expired", "unsettled"):
+        for name in ("fresh", "back", "gone", "expired", "away", "unsettled"):
             getattr(self, name).extend(getattr(other, name))
         self.known = self.known or other.known
+        self.returned = self.returned or other.returned
 
 
 class Stillness:
@@ -63,8 +68,8 @@ def compare(
 ) -> Difference:
     """Compare a listing of a folder (or a part of it) with the places that were known there.
 
-    A file that is gone is `expired` once it was gone for `grace` seconds, unless the disk it lay on
-    is away. What could not be looked at is as it was.
+    A file that is gone is `expired` once it was gone for `grace` seconds, unless it went with all others
+    or the disk it lay on is away. What could not be looked at is as it was.
     """
     difference = Difference()
     known = {place.path: place for place in places}
@@ -94,7 +99,10 @@ def compare(
 
 
 def _file(difference: Difference, found: Found, place: Place | None, stillness: Stillness) -> None:
-    difference.known = difference.known or place is not None
+    if place is not None and place.stamp == found.stamp:
+        # And not only its name, which a file of another disk may have, too.
+        difference.known = difference.known or place.missing_since is None
+        difference.returned = difference.returned or place.away
     set_aside = place is not None and place.document_id is None and place.problem is None
     if place is not None and (set_aside or untouched(place, found)):
         if place.missing_since is not None or place.unread:
@@ -108,6 +116,8 @@ def _file(difference: Difference, found: Found, place: Place | None, stillness: 
 def _missing(difference: Difference, folder: Path, place: Place, grace: float) -> None:
     if place.missing_since is None:
         difference.gone.append(place)
+    elif place.away:
+        difference.away.append(place)
     elif time.time() - place.missing_since >= grace and not (place.mounted and _is_away(folder, place)):
         difference.expired.append(place)
 

@@ -85,7 +85,6 @@ class Follower:
         self._problem: Problem | None = None
         self._shown: WatchedFolder | None = None
         self._task: asyncio.Task[None] | None = None
-        self._returned = False  # whether it was away, or another folder lay at its place, until now
         self._whole_at = 0.0  # when all of the folder is to be looked through next (monotonic)
         self._unsettled: set[str] = set()  # folders with files that are being written
         self._first_until = 0.0  # until when the first look waits for these (monotonic)
@@ -126,7 +125,6 @@ class Follower:
             await self._away(there)
             return self._pace.look
         if self._state in (None, "missing") or there != self._folder.identity:
-            self._returned = self._state != "watching" or there != self._folder.identity
             self._whole_at = 0.0
             await self._unwatch()
         parts = self._changes.take() | dict.fromkeys(self._unsettled, False)
@@ -183,28 +181,28 @@ class Follower:
         places = await asyncio.to_thread(self._places)
         left = [place for place in places if place.missing_since is None]
         if left:
-            await self._intake.tell(await asyncio.to_thread(self._intake.places.lose, left))
+            await self._intake.tell(await asyncio.to_thread(self._intake.places.lose, left, away=True))
 
     # --- what is in it
 
     async def _look_through(self, there: str) -> None:
         """Compare all of the folder with what is known."""
         began = time.monotonic()
-        another = there != self._folder.identity
         difference, listed, known = await asyncio.to_thread(self._compare_whole)
-        own = not another or difference.known or not known
-        if not own and not listed:
+        if there != self._folder.identity and known and not listed:
             # An empty folder where there was one with files: a disk is not mounted.
             await self._away(FolderMissingError())
             return
-        if own:
-            self._folder = replace(self._folder, identity=there)
-        else:
-            difference.expired.clear()
-        returned, self._returned = self._returned, False
+        self._folder = replace(self._folder, identity=there)
         self._first_until = self._first_until or began + _FIRST_WAIT_S
         self._unsettled.clear()
-        await self._apply(difference, anew=returned)
+        # If none of the files is there that were, another disk may lie in the place of theirs.
+        await self._apply(difference, away=not difference.known)
+        if difference.away and difference.returned:
+            # The others are back: these were deleted.
+            places = self._intake.places
+            await asyncio.to_thread(places.lose, difference.away, anew=True)
+            difference.gone += difference.away
         took = time.monotonic() - began
         every = self._pace.verify if self._state == "watching" else max(self._pace.poll, 20 * took)
         self._whole_at = time.monotonic() + every
@@ -239,7 +237,8 @@ class Follower:
     def _places(self) -> list[Place]:
         return self._intake.places.under(self._folder.user_id, self._folder.path)
 
-    async def _apply(self, difference: Difference, *, anew: bool = False) -> None:
+    async def _apply(self, difference: Difference, *, away: bool = False) -> None:
+        """Do what is to be done; `away`: files that are gone went with all others."""
         intake, places = self._intake, self._intake.places
         if difference.back:
             await intake.tell(await asyncio.to_thread(places.find, difference.back))
@@ -255,14 +254,10 @@ class Follower:
             for path in (*later, *(found.path for found in difference.unsettled))
         }
         if difference.gone:
-            await intake.tell(await asyncio.to_thread(places.lose, difference.gone))
+            await intake.tell(await asyncio.to_thread(places.lose, difference.gone, away=away))
             self._whole_at = min(self._whole_at, time.monotonic() + self._pace.grace)
         if difference.expired:
-            if anew:
-                # It may not be all there yet: the time counts from now.
-                await asyncio.to_thread(places.lose, difference.expired, anew=True)
-            else:
-                await intake.tell(await asyncio.to_thread(places.drop, difference.expired))
+            await intake.tell(await asyncio.to_thread(places.drop, difference.expired))
 
     async def _tell(self, *, scanned: bool = False) -> None:
         """Store how the folder is followed, and publish it if that is news."""

@@ -102,6 +102,24 @@ def test_a_file_of_a_disk_that_is_away_does_not_expire(folder):
     assert not difference(folder, place).any
 
 
+def test_a_file_that_went_with_all_others_does_not_expire(folder):
+    place = place_of(folder / "a.txt", away=True, missing_since=AGO)
+
+    found = difference(folder, place)
+
+    assert found.away == [place]
+    assert not found.any
+
+
+def test_a_file_of_the_same_name_is_not_the_one_that_was_there(folder):
+    path = write(folder / "readme.txt")
+    place = place_of(path)
+    path.unlink()
+    write(path, "Another disk's")
+
+    assert not difference(folder, place).known
+
+
 def test_what_cannot_be_looked_into_is_as_it_was(folder, monkeypatch):
     path = write(folder / "closed" / "a.txt")
     place = place_of(path)

@@ -350,6 +350,46 @@ def test_an_empty_folder_where_a_disk_was_mounted_deletes_nothing(open_library, 
     following(open_library, work)
 
 
+def test_another_disk_at_the_same_place_deletes_nothing_of_the_first(open_library, folder):
+    for name in ("a.txt", "b.txt"):
+        write(folder / name, f"First disk, {name}")
+    first, second = folder.parent / "first disk", folder.parent / "second disk"
+    write(second / "c.txt", "Second disk")
+
+    async def work(here):
+        followed = await here.follow(folder)
+        await here.until(lambda: here.named("a.txt", "b.txt"))
+        folder.rename(first)
+        second.rename(folder)
+        await here.until(lambda: here.named("a.txt", "b.txt", "c.txt"))
+        await asyncio.sleep(4 * QUICK.grace)
+        assert here.named("a.txt", "b.txt", "c.txt")
+
+        (first / "b.txt").unlink()  # on another computer, say
+        folder.rename(second)
+        first.rename(folder)
+        await here.until(lambda: not here.documents()[str(folder / "a.txt")].missing)
+        await here.until(lambda: here.named("a.txt", "c.txt"))
+        assert here.documents()[str(folder / "c.txt")].missing
+        assert here.folder(followed.id).state == "watching"
+
+    following(open_library, work)
+
+
+def test_all_files_deleted_one_after_the_other_go(open_library, folder):
+    for name in ("a.txt", "b.txt"):
+        write(folder / name, name)
+
+    async def work(here):
+        await here.follow(folder)
+        await here.until(lambda: here.named("a.txt", "b.txt"))
+        for path in folder.iterdir():
+            path.unlink()
+        await here.until(lambda: here.documents() == {})
+
+    following(open_library, work)
+
+
 def test_where_the_system_watches_no_more_folders_it_is_said_and_polled(open_library, folder, monkeypatch):
     def full(self, folder, changed):
         raise observing.LimitReachedError
