@@ -62,25 +62,11 @@ _MEANS = re.compile(
     r"^(?P<subject>(?:The |An? )?[\w’'-]+(?: [\w’'-]+){0,4}) (?P<verb>is|are|means)"
     r" (?P<fact>(?:an?|the) [^,;:]{12,90})[.]$"
 )
-_POINTING = frozenset(
-    {
-        "it",
-        "this",
-        "that",
-        "these",
-        "those",
-        "they",
-        "there",
-        "he",
-        "she",
-        "which",
-        "what",
-        "who",
-        "such",
-        "here",
-        "one",
-    }
+_POINTING = re.compile(
+    r"(?:it|this|that|these|those|they|there|he|she|which|what|who|such|here|one)\b", re.IGNORECASE
 )
+# "How much is the rent?" has an answer in every lease: more has to be named.
+_LEAST_NAMED = 2
 _ARTICLE = re.compile(r"^(?:The|A|An|Each|Every|In|On|At|For|Of|By|From|After|Before|If|When|Where|No|All) ")
 
 
@@ -139,17 +125,21 @@ def _asked(sentence: str) -> tuple[str, str, str] | None:
                 continue
             lead = f"How many {found['unit']}" if kind == "count" else _LEADS[kind]
             said = _SAYS.match(before)
-            if said is not None:
+            if said is not None and _names_enough(said["subject"]):
                 return f"{lead} {said['verb']} {_begun(said['subject'])}?", found.group(), kind
             left, right = before.split(), after.rstrip(".!").split()
             if len(left) + len(right) >= _LEAST_AROUND:
                 around = " ".join([*left[-_BEFORE:], "…", *right[:_AFTER]])
                 return f"{lead}: {_begun(around)}?", found.group(), kind
     means = _MEANS.match(sentence)
-    if means is not None and means["subject"].split()[0].lower() not in _POINTING:
+    if means is not None and _names_enough(means["subject"]):
         verb = "are" if means["verb"] == "are" else "is"
         return f"What {verb} {_begun(means['subject'])}?", means["fact"], "definition"
     return None
+
+
+def _names_enough(subject: str) -> bool:
+    return len(set(content_words(subject))) >= _LEAST_NAMED
 
 
 def _usable(sentence: str) -> bool:
@@ -159,7 +149,7 @@ def _usable(sentence: str) -> bool:
         _FEWEST_WORDS <= len(words) <= _MOST_WORDS
         and sentence[0].isupper()
         and sentence[-1] in ".!"
-        and words[0].lower() not in _POINTING
+        and not _POINTING.match(sentence)
         and digits <= _MOST_DIGITS * len(sentence)
         and "://" not in sentence
         and not is_heading(sentence)

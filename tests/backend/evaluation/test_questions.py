@@ -10,9 +10,15 @@ SUM = "a sum that secures the claims of the landlord"
     ("sentence", "kind", "question", "fact"),
     [
         (
-            "The rent is 1,180 euros a month, without heating.",
+            "The rent of the flat is 1,180 euros a month, without heating.",
             "money",
-            "How much is the rent?",
+            "How much is the rent of the flat?",
+            "1,180 euros",
+        ),
+        (
+            "The rent is 1,180 euros a month, without heating.",  # of which flat?
+            "money",
+            "How much: the rent is … a month, without heating?",
             "1,180 euros",
         ),
         (
@@ -40,9 +46,9 @@ SUM = "a sum that secures the claims of the landlord"
             "Ingrid Falk",
         ),
         (
-            "The deposit is a sum that secures the claims of the landlord.",
+            "The rental deposit is a sum that secures the claims of the landlord.",
             "definition",
-            "What is the deposit?",
+            "What is the rental deposit?",
             "a sum that secures the claims of the landlord",
         ),
     ],
@@ -64,6 +70,7 @@ def test_a_fact_is_taken_out_of_its_sentence_and_asked_for(sentence, kind, quest
         "12 400 3 77 8812 1.5 2.5 3.5 4.5",  # a row of a table
         "Section 4. Rent",  # a heading
         "Pay 30 euros.",  # too short to be asked about
+        "The deposit is a sum that secures the claims of the landlord.",  # of which contract?
         "See https://example.org/terms for the 30 days of notice.",
         "what stands here begins in the middle of 30 days of something.",
         "The words " * 30 + "cost 30 euros.",
