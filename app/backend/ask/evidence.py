@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.backend.ask import contrast, denial, names
+from app.backend.ask import clauses, contrast, denial, names
 from app.backend.ask.sentences import is_heading, split
 from app.backend.ask.swaps import Doubt, doubt
 from app.backend.ask.wording import Number, Wording, content_words, stem, wording
@@ -149,6 +149,10 @@ class Evidence:
                 best, carrying = found, stretch
         if best is None or carrying is None:
             return Support(0, 0, 0, 0.0, "unsupported")
+        if best.verdict == "unsupported":
+            return best
+        start, end = clauses.carrying(carrying.text, frozenset(content_words(sentence)))
+        best = replace(best, start=carrying.start + start, end=carrying.start + end)
         if strict or not best.supported:
             return best
         return replace(best, doubt=doubt(sentence, carrying.text, self._echo | carrying.above.words))
