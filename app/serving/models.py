@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
 from app.errors import AppError, ModelError
-from app.records import Model, ModelKind, Problem
-from app.serving import catalogue
+from app.records import Model, Problem
 from app.serving.admission.breadcrumb import QUARANTINE_AFTER, Breadcrumb
+from app.serving.embedders import Embedders, MadeWith
+from app.serving.opening import Opening
+from app.serving.register import CLOSED, Register
 
 if TYPE_CHECKING:
     from app.serving.admission.admission import Admission
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
     from app.serving.reranker import Reranker
 
 _log = logging.getLogger(__name__)
-_CLOSED = "Carrel is closing."
 _T = TypeVar("_T")
-_Pooled = TypeVar("_Pooled", "Embedder", "Reranker")
 
 
 class Models:
@@ -49,6 +49,8 @@ class Models:
         polite: bool = False,
         drafting: "Drafting" = "automatic",
         fallback_chat: Path | None,
+        fallback_embedding: Path | None = None,
+        library: MadeWith | None = None,
         reranking: Path | None = None,
         on_change: Callable[[Model], None],
         on_notice: Callable[[Problem], None],
@@ -57,6 +59,7 @@ class Models:
 
         Args:
             chat: the file to answer with.
+            embedding: the file to search with.
             context_length, gpu_layers, threads: as for `Engine`.
             admission: asked before a file is loaded; closed with this.
             breadcrumb: told which models are at work; closed with this.
@@ -65,6 +68,8 @@ class Models:
                 question loads it again. None: never.
             fallback_chat: the bundled file, used when `chat` cannot be loaded at the start. None
                 where the user asked for `chat` just now: then it must work.
+            fallback_embedding: the bundled file, used when `embedding` cannot be loaded; None: nothing is.
+            library: the model that made the library's vectors; None: there are none yet.
             reranking: the file to put passages in order with; None: that is not done.
             on_change: called with each model that was loaded, unloaded or failed; on any thread.
             on_notice: called with what the user should read once; on any thread.
@@ -73,26 +78,30 @@ class Models:
         self._admission, self._breadcrumb = admission, breadcrumb
         self._states, self._rests_after, self._polite = states, rests_after, polite
         self._drafting: Drafting = drafting
-        self._chat_path, self._embedding_path, self._reranking_path = chat, embedding, reranking
+        self._chat_path, self._reranking_path = chat, reranking
         self._fallback_chat, self._asked = fallback_chat, fallback_chat is None
         self._replaceable = fallback_chat not in (None, chat)
-        self._on_change, self._on_notice = on_change, on_notice
+        self._on_notice = on_notice
         self._told: set[Problem] = set()
-        self._names = _names(chat, embedding, fallback_chat)
         self._lock, self._choosing = threading.Lock(), threading.Lock()
-        self._chat: Future[Engine] = Future()
-        self._embedder: Future[Embedder] = Future()
-        self._reranker: Future[Reranker] = Future()
-        self._records: dict[ModelKind, Model] = {
-            "chat": self._unloaded(chat, "chat"),
-            "embedding": self._unloaded(embedding, "embedding"),
-        }
+        self._register = Register((chat, embedding, fallback_chat, fallback_embedding), on_change)
+        self._register.expect(chat, "chat")
+        self._register.expect(embedding, "embedding")
         if reranking is not None:
-            self._records["reranking"] = self._unloaded(reranking, "reranking")
-        self._open: list[Engine | Embedder | Reranker] = []
+            self._register.expect(reranking, "reranking")
+        self._opening = Opening(self._register, admission, breadcrumb, threads=threads, polite=polite)
+        self._chat: Future[Engine] = Future()
+        self._embedders = Embedders(
+            self._opening,
+            self._register,
+            wanted=embedding,
+            fallback=fallback_embedding,
+            library=library,
+            on_notice=on_notice,
+        )
+        self._reranker: Future[Reranker] = Future()
         self._leaving: WeakSet[Engine] = WeakSet()  # retired ones that may still answer
         self._threads_loading: list[threading.Thread] = []
-        self._closed = False
 
     def start(self) -> None:
         """Begin to load both models, each on a thread of its own. Returns at once.
@@ -106,7 +115,7 @@ class Models:
             # Of one that is not loaded any more, the loading thread tells more.
             if one.times < QUARANTINE_AFTER or one.path != self._chat_path or not self._replaceable:
                 self._on_notice(one.notice)
-        loading = [(self._load_embedder, "load-embedder"), (self._load_chat, "load-chat")]
+        loading = [(self._embedders.load, "load-embedder"), (self._load_chat, "load-chat")]
         if self._reranking_path is not None:
             loading.append((self._load_reranker, "load-reranker"))
         for target, name in loading:
@@ -129,12 +138,28 @@ class Models:
             self._load_again(waiting, engine.path)
 
     async def embedder(self) -> "Embedder":
-        """The embedder; waits while it is being loaded.
+        """The embedder to search with; waits while it is being loaded. Ask for it anew each time.
 
         Raises:
             ModelError: it could not be loaded (the message says why), or Carrel is closing.
         """
-        return await _wait(self._embedder)
+        return await self._embedders.current()
+
+    async def wanted_embedder(self) -> "Embedder | None":
+        """The embedder that the library is to be read with; waits while it is being loaded.
+
+        It is the one of `embedder`, unless that is only kept until the other has read everything. None
+        where it could not be loaded.
+        """
+        return await self._embedders.wanted()
+
+    def embedders(self) -> "tuple[Embedder, ...]":
+        """Those that are loaded: the one to search with, then the one that is to take its place."""
+        return self._embedders.loaded()
+
+    async def promote_embedder(self) -> None:
+        """Search with the wanted embedder from now on, and free the one before it."""
+        await asyncio.to_thread(self._embedders.promote)
 
     async def reranker(self) -> "Reranker | None":
         """The reranker, if there is one that works; waits while it is being loaded."""
@@ -147,8 +172,7 @@ class Models:
 
     def describe(self) -> tuple[Model, ...]:
         """All models as they are now, the chat model first, then the embedding model."""
-        with self._lock:
-            return tuple(self._records.values())
+        return self._register.describe()
 
     async def choose_chat(self, path: Path) -> Model:
         """Load another chat model and answer with it from now on.
@@ -181,10 +205,8 @@ class Models:
     def close(self) -> None:
         """Free all models; running answers end as cancelled. Idempotent; waits for loads to end."""
         with self._lock:
-            self._closed = True
-            waiting: list[Future[Engine] | Future[Embedder] | Future[Reranker]]
-            waiting = [self._chat, self._embedder, self._reranker]
-            opened, self._open = [*self._open, *self._leaving], []
+            opened = (*self._register.close(), *self._leaving)
+            waiting: list[Future[Engine] | Future[Reranker]] = [self._chat, self._reranker]
         # First: whatever does not end in time from here on was not ended by a model.
         self._breadcrumb.close()
         self._admission.close()
@@ -192,9 +214,10 @@ class Models:
             model.close()
         for thread in self._threads_loading:
             thread.join()
+        self._embedders.close()
         for future in waiting:
             if not future.done():
-                future.set_exception(ModelError(_CLOSED))
+                future.set_exception(ModelError(CLOSED))
 
     # Loading threads.
 
@@ -203,30 +226,30 @@ class Models:
         try:
             try:
                 if self._replaceable:
-                    self._breadcrumb.check(path, self._name(path))
+                    self._breadcrumb.check(path, self._register.name(path))
                 engine = self._open_engine(path, asked=self._asked)
             except AppError as error:
-                if not self._replaceable or self._closed:
+                if not self._replaceable or self._register.closed:
                     raise
                 instead = "The model that comes with Carrel answers instead."
                 self._on_notice(Problem(error.code, f"{error.message} {instead}"))
                 path = self._fallback_chat or path
                 engine = self._open_engine(path, asked=False)
         except AppError as error:
-            self._failed("chat", path, error, waiting)
+            self._failed(path, error, waiting)
         except Exception:
             _log.exception("The chat model could not be loaded.")
-            self._failed("chat", path, ModelError("The chat model could not be loaded."), waiting)
+            self._failed(path, ModelError("The chat model could not be loaded."), waiting)
         else:
             if waiting is self._chat:  # else another was chosen meanwhile
-                self._changed(engine.model)
+                self._register.changed(engine.model)
             waiting.set_result(engine)
 
     def _load_again(self, before: "Future[Engine]", path: Path) -> None:
         """Begin to load the model that rests, unless somebody else has."""
         with self._lock:
-            if self._closed:
-                raise ModelError(_CLOSED)
+            if self._register.closed:
+                raise ModelError(CLOSED)
             if self._chat is not before:
                 return
             waiting: Future[Engine] = Future()
@@ -238,7 +261,7 @@ class Models:
         loading.start()
 
     def _load_rested(self, path: Path, before: "Future[Engine]", waiting: "Future[Engine]") -> None:
-        self._changed(self._unloaded(path, "chat"))
+        self._register.changed(self._register.unloaded(path, "chat"))
         try:
             engine = self._open_engine(path, asked=False)
         except Exception as error:
@@ -248,47 +271,34 @@ class Models:
             with self._lock:
                 if self._chat is waiting:
                     self._chat = before  # the next question tries once more
-            self._failed("chat", path, error, waiting)
+            self._failed(path, error, waiting)
             return
         if waiting is self._chat:  # else another was chosen meanwhile
-            self._changed(engine.model)
+            self._register.changed(engine.model)
         waiting.set_result(engine)
 
     def _rested(self, engine: "Engine") -> None:
+        self._register.let_go(engine)
         with self._lock:
-            self._open = [model for model in self._open if model is not engine]
             chat = self._chat
         if chat.done() and chat.exception() is None and chat.result() is engine:
-            self._changed(dataclasses.replace(self._unloaded(engine.path, "chat"), resting=True))
-
-    def _load_embedder(self) -> None:
-        from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
-
-        self._load_pooled(Embedder, self._embedding_path, "embedding", self._embedder)
+            self._register.changed(
+                dataclasses.replace(self._register.unloaded(engine.path, "chat"), resting=True)
+            )
 
     def _load_reranker(self) -> None:
         from app.serving.reranker import Reranker  # noqa: PLC0415 - 0.3 s that the window must not wait for
 
-        assert self._reranking_path is not None
-        self._load_pooled(Reranker, self._reranking_path, "reranking", self._reranker)
-
-    def _load_pooled(
-        self, make: "Callable[..., _Pooled]", path: Path, kind: ModelKind, waiting: "Future[_Pooled]"
-    ) -> None:
-        name = self._name(path)
+        path, waiting = self._reranking_path, self._reranker
+        assert path is not None
         try:
-            admitted = self._admission.admit(path, kind, gpu_layers=0, asked=False)
-            model = make(path, threads=self._threads, sha256=admitted.sha256, name=name, polite=self._polite)
-            with self._breadcrumb.mark(path, name, "loading", admitted.device):
-                model.load()
-            self._keep(model)
+            sha256 = self._opening.admit(path, "reranking")
+            model = self._opening.open(Reranker, path, "reranking", sha256)
         except AppError as error:
-            self._failed(kind, path, error, waiting)
-        except Exception:
-            _log.exception("The %s model could not be loaded.", kind)
-            self._failed(kind, path, ModelError(f"The {kind} model could not be loaded."), waiting)
+            self._register.failed("reranking", path, error)
+            waiting.set_exception(error)
         else:
-            self._changed(model.model)
+            self._register.changed(model.model)
             waiting.set_result(model)
 
     def _choose_chat(self, path: Path) -> Model:
@@ -300,7 +310,7 @@ class Models:
             with self._lock:
                 before, self._chat = self._chat, Future()
                 self._chat.set_result(engine)
-            self._changed(engine.model)
+            self._register.changed(engine.model)
             before.add_done_callback(self._retire)
         finally:
             self._choosing.release()
@@ -311,13 +321,13 @@ class Models:
             engine = before.result()
             engine.retire()
             with self._lock:
-                self._open = [model for model in self._open if model is not engine]
+                self._register.let_go(engine)
                 self._leaving.add(engine)
 
     def _open_engine(self, path: Path, *, asked: bool) -> "Engine":
         from app.serving.engine import Engine  # noqa: PLC0415 - 0.3 s that the window must not wait for
 
-        name = self._name(path)
+        name = self._register.name(path)
         admitted = self._admission.admit(path, "chat", gpu_layers=self._gpu_layers, asked=asked)
         engine = Engine(
             path,
@@ -335,7 +345,7 @@ class Models:
         )
         with self._breadcrumb.mark(path, name, "loading", admitted.device):
             engine.load()
-        self._keep(engine)
+        self._register.keep(engine)
         for notice in (admitted.notice, engine.notice):
             # Waking from a rest, the model would say again what was read when it was first loaded.
             if notice is not None and (asked or notice not in self._told):
@@ -343,58 +353,11 @@ class Models:
                 self._on_notice(notice)
         return engine
 
-    def _keep(self, model: "Engine | Embedder | Reranker") -> None:
-        with self._lock:
-            if not self._closed:
-                self._open.append(model)
-                return
-        model.close()
-        raise ModelError(_CLOSED)
-
-    def _failed(self, kind: ModelKind, path: Path, error: AppError, waiting: "Future[_T]") -> None:
-        self._changed(dataclasses.replace(self._unloaded(path, kind), problem=error.problem))
+    def _failed(self, path: Path, error: AppError, waiting: "Future[Engine]") -> None:
+        self._register.failed("chat", path, error)
         waiting.set_exception(error)
-
-    def _changed(self, record: Model) -> None:
-        with self._lock:
-            self._records[record.kind] = record
-            closed = self._closed
-        if not closed:
-            try:
-                self._on_change(record)
-            except Exception:  # whoever listens must not keep others waiting for the model
-                _log.exception("A change of the models could not be reported.")
-
-    def _name(self, path: Path) -> str:
-        return self._names.get(path, path.stem)
-
-    def _unloaded(self, path: Path, kind: ModelKind) -> Model:
-        return Model(
-            name=self._name(path),
-            kind=kind,
-            path=str(path),
-            size=path.stat().st_size if path.is_file() else 0,
-            sha256="",
-            loaded=False,
-            context_length=0,
-            backend="",
-            layers=0,
-            layers_offloaded=0,
-        )
 
 
 async def _wait(model: "Future[_T]") -> _T:
     # Shielded: one caller who gives up must not cancel the load for all.
     return await asyncio.shield(asyncio.wrap_future(model))
-
-
-def _names(*paths: Path | None) -> dict[Path, str]:
-    """The catalogue's names of bundled files among `paths`."""
-    names: dict[Path, str] = {}
-    for folder in {path.parent for path in paths if path is not None}:
-        try:
-            bundled = catalogue.bundled(folder)
-        except AppError:
-            continue
-        names.update({file.path: file.name for file in (bundled.chat, bundled.embedding)})
-    return names
