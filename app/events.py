@@ -16,6 +16,7 @@ from app.records import (
     Model,
     Problem,
     Rating,
+    Renewal,
     Source,
     WatchedFolder,
 )
@@ -134,6 +135,14 @@ class ModelChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewalChanged:
+    """The library is read with another embedding model, one document more; None: that has ended."""
+
+    event: ClassVar[str] = "renewal_changed"
+    renewal: Renewal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the user should read once, such as a fall-back to the CPU."""
 
@@ -176,6 +185,7 @@ FeedEvent = (
     | ConversationRemoved
     | AnswerRated
     | ModelChanged
+    | RenewalChanged
     | Notice
     | WindowRequested
 )
@@ -196,6 +206,7 @@ FEED_EVENTS: dict[str, type[FeedEvent]] = {
         ConversationRemoved,
         AnswerRated,
         ModelChanged,
+        RenewalChanged,
         Notice,
         WindowRequested,
     )

@@ -328,6 +328,20 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """The library is being read with another embedding model: so many of its documents are.
+
+    Answers come from `answers_from`, the model before, until all are; None: that model is gone, and
+    what is not read yet is found by its words only.
+    """
+
+    model: str
+    documents: int
+    documents_read: int
+    answers_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """The state of the whole program. `memory` is its resident size in bytes."""
 
@@ -343,6 +357,7 @@ class Health:
     queued: int
     models: tuple[Model, ...]
     listening: str | None
+    renewal: Renewal | None = None
 
 
 @dataclass(frozen=True, slots=True)

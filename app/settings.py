@@ -74,6 +74,12 @@ ALL: Mapping[str, Setting] = MappingProxyType(
         for setting in (
             Setting("chat_model", "", "A GGUF file of yours to answer with; empty: the bundled one."),
             Setting(
+                "embedder",
+                "",
+                "A GGUF file of yours to search with; empty: the bundled one. What is in the library is read"
+                " again with it in the background.",
+            ),
+            Setting(
                 "reranker",
                 "",
                 "A GGUF file of yours that puts what was found in order, finer and slower; empty: none.",

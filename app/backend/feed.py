@@ -24,6 +24,7 @@ from app.events import (
     FolderRemoved,
     ModelChanged,
     Notice,
+    RenewalChanged,
     WindowRequested,
 )
 
@@ -167,6 +168,8 @@ def _subject(event: FeedEvent) -> Hashable:
             return ("rating", event.message_id)
         case ModelChanged():
             return ("model", event.model.kind, event.model.path)
+        case RenewalChanged():
+            return "renewal"
         case WindowRequested():
             return "window"
         case _:

@@ -19,6 +19,7 @@ from app.backend.ask.service import AskService
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.intake import Intake
+from app.backend.documents.renewing import Renewer
 from app.backend.documents.service import DocumentService
 from app.backend.documents.viewing import PageViewer
 from app.backend.evaluation.answers import Asking
@@ -41,6 +42,7 @@ from app.database.journal import Journal
 from app.database.messages import Conversations, Messages
 from app.database.places import Places
 from app.database.ratings import Ratings
+from app.database.renewals import Renewals
 from app.database.search import Search
 from app.database.users import Users
 from app.database.watched import WatchedFolders
@@ -70,6 +72,7 @@ class Backend:
     worker: Worker
     watching: WatchService
     examiner: Examiner
+    renewer: Renewer
 
     async def start(self) -> None:
         """Put right what a crash left and begin to work. Call once, on the gateway's loop.
@@ -84,6 +87,7 @@ class Backend:
         await self.worker.start()
         await self.watching.start(user_id)
         self.examiner.start()
+        self.renewer.start()
 
     async def close(self) -> None:
         """End answers, followers, the worker and the feed. What it was built from stays open. Idempotent."""
@@ -92,6 +96,7 @@ class Backend:
             self.ask.close,
             self.watching.close,
             self.worker.close,
+            self.renewer.close,
             self.documents.close,
         )
         for close in closing:
@@ -132,7 +137,8 @@ def build(
     """
     documents = Documents(database)
     conversations = Conversations(database)
-    queue = QueueService(Jobs(database))
+    jobs, journal = Jobs(database), Journal(database)
+    queue = QueueService(jobs)
     retriever = Retriever(Search(database), embeddings, models)
     measured = Aptitudes(aptitudes)
     preparation = Preparation(retriever, measured, answer_style)
@@ -146,7 +152,8 @@ def build(
         forget=models.forget,
         viewer=viewer,
     )
-    indexer = Indexer(documents, Journal(database), embeddings, models.embedder, feed)
+    indexer = Indexer(documents, journal, embeddings, models.embedder, feed)
+    renewer = Renewer(Renewals(database), journal, jobs, models, feed)
     return Backend(
         ask=AskService(
             retriever=retriever,
@@ -201,9 +208,11 @@ def build(
             models=models,
             profile=str(profile),
             version=version,
+            renewal=renewer.state,
         ),
         feed=feed,
         worker=Worker(queue, indexer, documents, feed, lanes=files_at_once),
         watching=WatchService(WatchedFolders(database), intake, feed, profile=profile),
         examiner=Examiner(measured, models, feed),
+        renewer=renewer,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import platform
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import psutil
@@ -11,7 +12,7 @@ import sqlite_utils
 from app.backend.accounts import Accounts
 from app.database.connection import Database
 from app.database.documents import Documents
-from app.records import Health, Model
+from app.records import Health, Model, Renewal
 from app.serving.llama import versions
 from app.serving.models import Models
 
@@ -28,6 +29,7 @@ class StatusService:
         models: Models,
         profile: str,
         version: str,
+        renewal: Callable[[], Renewal | None] = lambda: None,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -35,6 +37,7 @@ class StatusService:
         self._models = models
         self._profile = profile
         self._version = version
+        self._renewal = renewal
         self._begun = time.monotonic()
         self._process = psutil.Process()
 
@@ -56,6 +59,7 @@ class StatusService:
             queued=counts.queued,
             models=models,
             listening=None,
+            renewal=self._renewal(),
         )
 
     def _versions(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from app.cli.options import Command, Group, run_of
 from app.cli.output import Output, plain, size
 from app.cli.progress import add as add_and_wait
 from app.cli.progress import wait
+from app.client.renewal import in_words
 from app.errors import NotFoundError
 from app.records import Addition, Document
 
@@ -43,17 +44,21 @@ def add(context: click.Context, paths: tuple[Path, ...]) -> int:
 @click.group("documents", cls=Group, invoke_without_command=True)
 @click.pass_context
 def documents(context: click.Context) -> int | None:
-    """List the documents; `remove` and `retry` single ones.
+    """List the documents, and how far another embedding model has read them.
 
-    An ID may be shortened as long as only one document's begins so.
+    `remove` takes single ones out, `retry` reads them again. An ID may be shortened as long as only
+    one document's begins so.
     """
     if context.invoked_subcommand is not None:
         return None
     run = run_of(context)
     with run.open() as desk:
         found = desk.run(desk.client.documents())
-    run.output.data({"documents": found})
+        renewal = desk.run(desk.client.health()).renewal
+    run.output.data({"documents": found, "renewal": renewal})
     _table(found, run.output)
+    if renewal is not None:
+        run.output.text(in_words(renewal))
     return 0
 
 

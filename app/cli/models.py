@@ -8,6 +8,7 @@ import click
 
 from app.cli.options import Command, run_of
 from app.cli.output import size
+from app.client.renewal import in_words
 from app.records import Model
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ def models(context: click.Context) -> int:
     run = run_of(context)
     with run.open() as desk, run.output.console.status("Loading the models…"):
         found = desk.run(_loaded(desk.client))
-    run.output.data({"models": found})
+        renewal = desk.run(desk.client.health()).renewal
+    run.output.data({"models": found, "renewal": renewal})
     for model in found:
         run.output.text(f"{model.name} ({model.kind})")
         run.output.text(f"    {model.path}, {size(model.size)}")
         run.output.text(f"    {_state(model)}")
+    if renewal is not None:
+        run.output.text(in_words(renewal))
     return 1 if any(model.problem for model in found) else 0
 
 

@@ -48,6 +48,10 @@ _QUERIES = {
             WHERE c.document = d.serial AND c.first = (SELECT min(id) FROM passages WHERE document = d.serial)
         )
     """,
+    "vectors of another model than their document's codes": """
+        SELECT count(*) FROM codes c JOIN vectors v ON v.document = c.document
+        WHERE v.embedder <> c.embedder
+    """,
     "passages without full text": """
         SELECT count(*) FROM passages WHERE id NOT IN (SELECT id FROM passages_fts_docsize)
     """,
@@ -61,6 +65,10 @@ _QUERIES = {
     "vectors in the journal of documents that do not wait": """
         SELECT count(*) FROM journal j JOIN documents d ON d.serial = j.document
         WHERE d.status IN ('ready', 'failed')
+        AND j.embedder NOT IN (SELECT id FROM embedders WHERE is_next)
+    """,
+    "models that are to take over at the same time": """
+        SELECT count(*) - 1 FROM embedders WHERE is_next HAVING count(*) > 1
     """,
     "jobs of documents that do not wait": """
         SELECT count(*) FROM jobs j JOIN documents d ON d.serial = j.document
@@ -78,7 +86,8 @@ def disagreements(database: Database) -> tuple[str, ...]:
 def _compare(db: sqlite_utils.Database) -> tuple[str, ...]:
     findings = []
     for sentence, query in _QUERIES.items():
-        if count := db.execute(query).fetchone()[0]:
+        row = db.execute(query).fetchone()
+        if row is not None and (count := row[0]):
             findings.append(f"{count} {sentence}")
     misplaced = wrong_hash = 0
     texts: dict[tuple[int, int], str] = {}

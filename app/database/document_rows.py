@@ -78,7 +78,11 @@ def queue(db: sqlite_utils.Database, serial: int) -> None:
 def end_job(db: sqlite_utils.Database, serial: int) -> None:
     """The reading of a document has come to its end, whichever."""
     db.execute("DELETE FROM jobs WHERE document = ?", [serial])
-    db.execute("DELETE FROM journal WHERE document = ?", [serial])
+    # What a model has read that is to take over is still needed (renewals.py).
+    db.execute(
+        "DELETE FROM journal WHERE document = ? AND embedder NOT IN (SELECT id FROM embedders WHERE is_next)",
+        [serial],
+    )
 
 
 def fail(

@@ -382,6 +382,20 @@ def _away(db: sqlite_utils.Database) -> None:
     _finish(db, 8)
 
 
+def _embedder_files(db: sqlite_utils.Database) -> None:
+    """Where the file of an embedding model lay, so that it can be loaded until another has taken over.
+
+    `file` is the path's bytes as the system has them; NULL: the model came with the program. The one
+    that `is_next` is reading the library to take over: its vectors wait in the journal.
+    """
+    for statement in (
+        "ALTER TABLE embedders ADD COLUMN file BLOB",
+        "ALTER TABLE embedders ADD COLUMN is_next INTEGER NOT NULL DEFAULT 0 CHECK (is_next IN (0, 1))",
+    ):
+        db.execute(statement)
+    _finish(db, 9)
+
+
 STEPS = (
     ("0001_core", _core),
     ("0002_reading", _reading),
@@ -391,5 +405,6 @@ STEPS = (
     ("0006_watching", _watching),
     ("0007_ledger", _ledger),
     ("0008_away", _away),
+    ("0009_embedder_files", _embedder_files),
 )
 LATEST = len(STEPS)

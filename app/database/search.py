@@ -180,6 +180,11 @@ class Search:
         found = {row[0]: Passage(row[0], row[1], row[2], bool(row[3]), *row[4:]) for row in rows}
         return tuple(found[passage] for passage in ids if passage in found)
 
+    def makers(self) -> frozenset[str]:
+        """The SHA-256 of each model that some document's vectors are of."""
+        query = "SELECT sha256 FROM embedders e WHERE EXISTS (SELECT 1 FROM codes WHERE embedder = e.id)"
+        return self._database.read(lambda db: frozenset(row[0] for row in db.execute(query)))
+
     def vector_count(self) -> int:
         """How many vectors there are, of all users and embedders."""
         return int(self._database.read(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))

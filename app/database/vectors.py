@@ -6,8 +6,9 @@ exactly; in a library of up to `_EXACT` passages that is all of them. What it co
 large ones: tests/benchmarks/search_at_size.py.
 
 The codes follow the database by themselves: before each search those of the documents that `removals`
-names are dropped, and those with a passage id above the last one read. Codes, vectors and passages come
-from one snapshot, so only what is committed is ever seen, and nobody has to tell it anything.
+names are dropped, or read again where they were only replaced, and those with a passage id above the
+last one read are added. Codes, vectors and passages come from one snapshot, so only what is committed
+is ever seen, and nobody has to tell it anything.
 """
 
 import json
@@ -24,6 +25,8 @@ from app.database.connection import Database
 from app.database.passages import PACKED
 
 Vector = NDArray[np.float32]
+CodesRow = tuple[int, int, bytes, int, str, str]
+"""First passage, count, codes; the document's serial number, id and user."""
 
 # So many vectors are compared exactly. With real sentences the ten nearest lie within the 220 first by
 # code in 99 of 100 cases among 10,000, and that grows by a tenth with each doubling (measured).
@@ -126,21 +129,31 @@ class Vectors:
     # --- in step with the database
 
     def _follow(self, db: sqlite_utils.Database) -> None:
-        self._drop_removed(db)
-        self._read_new(db)
+        removed = self._drop_removed(db)
+        new = self._read_codes(db, "c.first > ?", self._last_passage)
+        if removed and self._last_passage:
+            replaced = (
+                "c.first <= ? AND c.first IN (SELECT min(id) FROM passages"
+                " WHERE document IN (SELECT value FROM json_each(?)) GROUP BY document)"
+            )
+            new += self._read_codes(db, replaced, self._last_passage, json.dumps(sorted(removed)))
+        if new:
+            self._add(new)
 
-    def _drop_removed(self, db: sqlite_utils.Database) -> None:
+    def _drop_removed(self, db: sqlite_utils.Database) -> set[int]:
+        """Drop the codes of documents whose vectors went or were replaced; returns those documents."""
         removed = db.execute(
             "SELECT id, document FROM removals WHERE id > ? ORDER BY id", [self._last_removal]
         ).fetchall()
         if not removed:
-            return
+            return set()
         for _, document in removed:
             self._runs.pop(document, None)
         self._of_users.clear()
         if sum(run.stop - run.start for run in self._runs.values()) < _SPARSE * len(self._codes):
             self._close_gaps()
         self._last_removal = removed[-1][0]
+        return {document for _, document in removed}
 
     def _close_gaps(self) -> None:
         kept = np.zeros(len(self._codes), np.bool_)
@@ -159,23 +172,23 @@ class Vectors:
         self._codes.keep(kept)
         self._ids = self._ids[kept]
 
-    def _read_new(self, db: sqlite_utils.Database) -> None:
-        new = db.execute(
-            "SELECT c.first, c.count, c.codes, d.serial, d.id, d.user_id FROM codes c"
-            " JOIN documents d ON d.serial = c.document WHERE c.first > ? AND c.embedder = ?"
-            " ORDER BY c.first",
-            [self._last_passage, self.embedder],
-        ).fetchall()
-        if not new:
-            return
+    def _read_codes(self, db: sqlite_utils.Database, which: str, *values: object) -> list[CodesRow]:
+        query = f"""
+            SELECT c.first, c.count, c.codes, d.serial, d.id, d.user_id FROM codes c
+            JOIN documents d ON d.serial = c.document WHERE {which} AND c.embedder = ? ORDER BY c.first
+        """  # noqa: S608 - only the constants of `_follow` are put in
+        rows: list[CodesRow] = db.execute(query, [*values, self.embedder]).fetchall()
+        return rows
+
+    def _add(self, rows: Sequence[CodesRow]) -> None:
         start = len(self._codes)
         ids = [self._ids]
-        for first, count, _, document, document_id, user_id in new:
+        for first, count, _, document, document_id, user_id in rows:
             self._runs[document] = Run(document_id, user_id, start, start + count)
             ids.append(np.arange(first, first + count))
             start += count
+            self._last_passage = max(self._last_passage, first + count - 1)
         self._ids = np.concatenate(ids)
-        codes = np.frombuffer(b"".join(row[2] for row in new), np.uint8)
+        codes = np.frombuffer(b"".join(row[2] for row in rows), np.uint8)
         self._codes.append(codes.reshape(-1, code_bytes(self.dimension)))
         self._of_users.clear()
-        self._last_passage = int(self._ids[-1])

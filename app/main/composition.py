@@ -17,6 +17,7 @@ from app.backend.services import Backend
 from app.cache.embeddings import EmbeddingCache
 from app.cache.sessions import Sessions
 from app.database.connection import Database
+from app.database.renewals import Renewals
 from app.events import ModelChanged, Notice
 from app.paths import Profile
 from app.records import Model, Problem, Style
@@ -24,6 +25,8 @@ from app.serving import catalogue, hardware
 from app.serving.admission.admission import Admission
 from app.serving.admission.breadcrumb import Breadcrumb
 from app.serving.admission.probe import Probe
+from app.serving.catalogue import Bundled
+from app.serving.embedders import MadeWith
 from app.serving.models import Models
 from app.settings import Settings
 
@@ -56,9 +59,15 @@ class Composition:
             ModelFileError: the models that come with the program are not there.
             StorageError: the database cannot be opened, or is damaged or newer than this program.
         """
-        models = self._models()
+        bundled = catalogue.bundled(paths.resource("models"))
         database = Database(self._profile.database)
         database.open()
+        try:
+            library = _made_with(Renewals(database), bundled)
+        except BaseException:
+            database.close()
+            raise
+        models = self._models(bundled, library)
         # The database's fate is known: only now is it worth the memory to load models.
         models.start()
         # Last to be closed, as it may take a while: a load that has begun cannot be broken off.
@@ -91,18 +100,18 @@ class Composition:
         except Exception:
             _log.exception("a part did not close cleanly")
 
-    def _models(self) -> Models:
-        """The bundled models; for answers the user's own, if one was given or set.
+    def _models(self, bundled: Bundled, library: MadeWith | None) -> Models:
+        """The bundled models; the user's own, where one was given or set.
 
         One that was given for this run must work: only for the one of the settings, which may be
         an old choice, does the bundled one step in.
         """
-        bundled = catalogue.bundled(paths.resource("models"))
         kept, reranker = self._settings.text("chat_model"), self._settings.text("reranker")
+        embedder = self._settings.text("embedder")
         chosen = self._model or (Path(kept).expanduser() if kept else bundled.chat.path)
         return Models(
             chosen,
-            bundled.embedding.path,
+            Path(embedder).expanduser() if embedder else bundled.embedding.path,
             context_length=self._settings.number("context_length"),
             gpu_layers=self._settings.number("gpu_layers"),
             threads=self._settings.number("threads"),
@@ -119,6 +128,8 @@ class Composition:
             polite=self._polite,
             drafting="off" if self._settings.text("drafting") == "off" else "automatic",
             fallback_chat=None if self._model else bundled.chat.path,
+            fallback_embedding=bundled.embedding.path,
+            library=library,
             reranking=Path(reranker).expanduser() if reranker else None,
             on_change=self._changed,
             on_notice=self._noticed,
@@ -130,6 +141,14 @@ class Composition:
     def _noticed(self, problem: Problem) -> None:
         _log.warning("%s", problem.message, extra={"code": problem.code})
         self._feed.publish(Notice(problem))
+
+
+def _made_with(renewals: Renewals, bundled: Bundled) -> MadeWith | None:
+    """The model that made the vectors of the library, or most of them."""
+    makers = renewals.makers()
+    if not makers:
+        return None
+    return MadeWith(makers[0].file or bundled.embedding.path, makers[0].sha256)
 
 
 def _close_in_time(models: Models) -> None:

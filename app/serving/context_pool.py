@@ -66,6 +66,7 @@ class ContextPool:
         self._urgent: deque[_Job] = deque()
         self._bulk: deque[_Job] = deque()
         self._closing = False
+        self._computing = 0  # threads that have a text at hand
         self._threads = [
             threading.Thread(target=self._run, args=(context,), name=f"{name}-{number}", daemon=True)
             for number, context in enumerate(self._contexts)
@@ -80,6 +81,12 @@ class ContextPool:
         """Jobs of which not every task is being computed yet."""
         with self._changed:
             return len(self._urgent) + len(self._bulk)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being computed, or waits for it."""
+        with self._changed:
+            return bool(self._computing or self._urgent or self._bulk)
 
     async def compute(self, tasks: Sequence[Task], *, urgent: bool) -> Vector:
         """The results of at least one task, stacked. Cancelling whoever awaits it leaves the rest undone.
@@ -118,16 +125,20 @@ class ContextPool:
         if self._polite:
             hardware.step_back()
         while (taken := self._take()) is not None:
-            job, place = taken
-            try:
-                result = job.tasks[place](context)
-            except AppError as error:
-                self._end(job, error)
-            except Exception:
-                _log.exception("A small computation failed.")
-                self._end(job, ModelError("The model failed. This is a bug."))
-            else:
-                self._put(job, place, result)
+            self._one(*taken, context)
+            with self._changed:
+                self._computing -= 1
+
+    def _one(self, job: _Job, place: int, context: NativeContext) -> None:
+        try:
+            result = job.tasks[place](context)
+        except AppError as error:
+            self._end(job, error)
+        except Exception:
+            _log.exception("A small computation failed.")
+            self._end(job, ModelError("The model failed. This is a bug."))
+        else:
+            self._put(job, place, result)
 
     def _take(self) -> tuple[_Job, int] | None:
         """Wait for a task: its job and its place there. None once the pool is closed."""
@@ -139,6 +150,7 @@ class ContextPool:
                     if queue:
                         job = queue[0]
                         job.taken += 1
+                        self._computing += 1
                         if job.taken == len(job.tasks):
                             queue.popleft()
                         return job, job.taken - 1

@@ -85,6 +85,17 @@ class Embedder:
         """Jobs that are not done, nor about to be."""
         return self._texts.waiting
 
+    @property
+    def busy(self) -> bool:
+        """Whether a text is being read, or waits for it."""
+        return self._texts.busy
+
+    def cut(self, text: str) -> str:
+        """As much of the beginning of a text as a passage may hold."""
+        while (tokens := self.count(text)) > self.max_tokens:
+            text = text[: max(1, len(text) * self.max_tokens // (tokens + 1))]
+        return text
+
     def count(self, text: str) -> int:
         """Tokens of a text, without what the model wants around it."""
         return len(self._texts.native.tokenize(utf8(text)))

@@ -84,6 +84,10 @@ class Embedders:
         done = [future.result() for future in futures if future.done() and future.exception() is None]
         return tuple(dict.fromkeys(embedder for embedder in done if embedder is not None))
 
+    def file(self, embedder: "Embedder") -> Path | None:
+        """Where the file of one of them lies; None: it came with the program."""
+        return None if embedder.path == self._fallback else embedder.path
+
     def promote(self) -> None:
         """Make the wanted one the current one and free the other. Blocks for the text at hand."""
         wanted = self._wanted.result(timeout=0)

@@ -157,6 +157,10 @@ class Models:
         """Those that are loaded: the one to search with, then the one that is to take its place."""
         return self._embedders.loaded()
 
+    def embedder_file(self, embedder: "Embedder") -> Path | None:
+        """Where the file of one of them lies; None: it came with the program, wherever that is."""
+        return self._embedders.file(embedder)
+
     async def promote_embedder(self) -> None:
         """Search with the wanted embedder from now on, and free the one before it."""
         await asyncio.to_thread(self._embedders.promote)

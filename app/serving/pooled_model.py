@@ -104,6 +104,11 @@ class PooledModel:
         """Jobs that no thread has begun, or not finished beginning."""
         return self._pool.waiting if self._pool else 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being computed, or waits for it."""
+        return self._pool is not None and self._pool.busy
+
     def check(self) -> None:
         """Refuse now what `compute` would refuse.
 

@@ -37,6 +37,7 @@ from app.events import (
     FolderRemoved,
     ModelChanged,
     Notice,
+    RenewalChanged,
     WindowRequested,
 )
 from app.records import Manner, Problem
@@ -112,6 +113,7 @@ class Bridge(QObject):
     conversation_removed = Signal(str)
     answer_rated = Signal(object)
     model_changed = Signal(object)
+    renewal_changed = Signal(object)
     notice = Signal(object)
     window_requested = Signal()
     _woken = Signal()
@@ -307,6 +309,8 @@ class Bridge(QObject):
             self.answer_rated.emit(event)
         elif isinstance(event, ModelChanged):
             self.model_changed.emit(event.model)
+        elif isinstance(event, RenewalChanged):
+            self.renewal_changed.emit(event.renewal)
         elif isinstance(event, Notice):
             self.notice.emit(event.problem)
         elif isinstance(event, WindowRequested):

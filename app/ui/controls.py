@@ -200,6 +200,7 @@ class Line(QWidget):
         self.colour_name = colour
         self._elide = elide
         self._text = text
+        self._hint = ""
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(text)
         theme.changed.connect(self.updateGeometry)
@@ -218,6 +219,12 @@ class Line(QWidget):
         self.updateGeometry()
         self.update()
 
+    def set_hint(self, hint: str) -> None:
+        """What to say of the text to who points at it; "": the text, where there is no room for it."""
+        self._hint = hint
+        self.setAccessibleDescription(hint)
+        self._show_hint()
+
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self.theme.font(self.role))
         return QSize(metrics.horizontalAdvance(self._text) + 2, self.theme.line(self.role))
@@ -226,8 +233,11 @@ class Line(QWidget):
         return QSize(0, self.theme.line(self.role))
 
     def resizeEvent(self, event: object) -> None:
+        self._show_hint()
+
+    def _show_hint(self) -> None:
         cut = self.sizeHint().width() - 2 > self.width()
-        self.setToolTip(self._text if cut else "")
+        self.setToolTip(self._hint or (self._text if cut else ""))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

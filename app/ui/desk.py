@@ -7,7 +7,8 @@ from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, QTimer, Si
 from PySide6.QtGui import QAction, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
-from app.records import Document
+from app.client.renewal import in_short, in_words
+from app.records import Document, Renewal
 from app.ui.controls import Button, Line
 from app.ui.conversations.model import ConversationsModel
 from app.ui.documents.model import DocumentsModel
@@ -128,6 +129,12 @@ class Desk(QWidget):
         below.setContentsMargins(Space.SMALL, 0, 0, 0)
         below.addWidget(self.hint)
         inside.addLayout(below)
+        self.renewal = Line(theme, "", role="caption", colour="ink3")
+        self.renewal.hide()
+        anew = QHBoxLayout()
+        anew.setContentsMargins(Space.SMALL, 0, 0, 0)
+        anew.addWidget(self.renewal)
+        inside.addLayout(anew)
         inside.addWidget(self.library, 1)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setObjectName("quiet")
@@ -189,6 +196,12 @@ class Desk(QWidget):
         known, some = self._documents.known, self._documents.rowCount() > 0
         self.hint.set_text(SEARCH if some else DROP)
         self.hint.setVisible(finding if some else known)
+
+    def show_renewal(self, renewal: Renewal | None) -> None:
+        """How far the library is read with another embedding model; None: it is not."""
+        self.renewal.set_text(in_short(renewal) if renewal else "")
+        self.renewal.set_hint(in_words(renewal) if renewal else "")
+        self.renewal.setVisible(renewal is not None)
 
     def show_count(self) -> None:
         """How many files there are, match the find box, or have been read so far.

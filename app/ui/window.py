@@ -141,7 +141,11 @@ class Window(QMainWindow):
         self.history.changed.connect(room.changed)
         self.history.deleted.connect(room.closed_elsewhere)
         self.history.saved.connect(lambda path: self.banner.show_notice(f"Saved as {path}"))
-        bridge.model_changed.connect(self.chip.show_model)
+        for changed, show in (
+            (bridge.model_changed, self.chip.show_model),
+            (bridge.renewal_changed, desk.show_renewal),
+        ):
+            changed.connect(show)
         bridge.notice.connect(lambda problem: self.banner.show_notice(problem.message))
         bridge.window_requested.connect(self.come_forward)
         self.panes.changed.connect(self._moved)
@@ -229,6 +233,7 @@ class Window(QMainWindow):
 
     def _take_health(self, health: Health) -> None:
         self._listening(health.listening)
+        self.desk.show_renewal(health.renewal)
 
     def _listening(self, address: str | None) -> None:
         self._address = address

@@ -55,6 +55,9 @@ class WordEmbedder:
     def count(self, text: str) -> int:
         return len(re.findall(r"\w+|[^\w\s]", text))
 
+    def cut(self, text: str) -> str:
+        return text
+
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> NDArray[np.float32]:
         if self.before_batch is not None:
             await self.before_batch()
@@ -67,6 +70,11 @@ class WordEmbedder:
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
         vector = np.random.default_rng(seed).standard_normal(self.dimension).astype(np.float32)
         return vector / np.linalg.norm(vector)
+
+
+@pytest.fixture
+def word_embedder() -> type[WordEmbedder]:
+    return WordEmbedder
 
 
 @dataclass

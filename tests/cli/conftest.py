@@ -66,10 +66,12 @@ class ScriptedClient:
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     page_found: Page | None = None
-    state: Health | None = None
+    state: Health = field(
+        default_factory=lambda: Health("ok", "0.1.0", {}, "/p", 1.0, 5, 1, 9, 9, 0, (), None)
+    )
     on: int | None = None
 
-    async def health(self) -> Health | None:
+    async def health(self) -> Health:
         return self.state
 
     async def page(self, document_id: str, number: int, start: int, end: int) -> Page | None:

@@ -9,7 +9,7 @@ import pytest
 
 from app.cli.commands import run
 from app.events import DocumentRemoved
-from app.records import Addition, Problem
+from app.records import Addition, Problem, Renewal
 
 
 @pytest.fixture
@@ -93,6 +93,17 @@ def test_documents_are_listed_with_their_state(program, client, lease, failed_do
     out = capsys.readouterr().out
     assert "d-lease-  Lease agreement.pdf  ready" in out
     assert "failed: This PDF is damaged and cannot be opened." in out
+
+
+def test_with_the_documents_it_says_how_far_another_model_has_read_them(program, client, capsys):
+    client.state = replace(client.state, renewal=Renewal("Gemma", 120, 40, None))
+
+    assert run(program, ["documents"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "Reading the library with Gemma: 40 of 120 documents; the others are found by their words only.\n"
+    )
+    assert run(program, ["documents", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["renewal"]["documents_read"] == 40
 
 
 def test_a_document_is_removed_by_the_beginning_of_its_id(program, client, lease, failed_document, capsys):

@@ -42,6 +42,9 @@ class LetterEmbedder:
     def count(self, text: str) -> int:
         return len(text.split())
 
+    def cut(self, text: str) -> str:
+        return text
+
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> NDArray[np.float32]:
         digests = [hashlib.sha256(text.encode()).digest()[:_DIMENSION] for text in texts]
         return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIMENSION).astype(np.float32) + 1

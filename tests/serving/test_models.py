@@ -11,6 +11,7 @@ from app.serving import llama
 from app.serving.admission.admission import Admission
 from app.serving.admission.breadcrumb import Breadcrumb
 from app.serving.admission.probe import Probe
+from app.serving.embedders import MadeWith
 from app.serving.generation import ChatMessage, End, Generation
 from app.serving.models import Models
 
@@ -28,6 +29,7 @@ class Desk:
         chat=None,
         embedding=None,
         reranking=None,
+        library=None,
         fallback=True,
         rests_after=None,
         gpu_layers=-1,
@@ -53,6 +55,8 @@ class Desk:
             states=tmp_path / "states",
             rests_after=rests_after,
             fallback_chat=models.chat.path if fallback else None,
+            fallback_embedding=models.embedding.path if fallback else None,
+            library=library,
             reranking=reranking,
             on_change=self._changed,
             on_notice=self.notices.append,
@@ -116,6 +120,99 @@ def test_without_a_reranking_model_that_works_search_goes_on(desk, tiny, models)
     assert asyncio.run(none.models.reranker()) is None
     assert asyncio.run(wrong.models.reranker()) is None
     assert wrong.models.describe()[2].problem.code == "model_file_invalid"
+
+
+def codes(desk):
+    return [notice.code for notice in desk.notices]
+
+
+def test_the_model_of_the_library_searches_until_another_is_promoted(desk, tiny, models):
+    wanted = tiny("bert", ranks=False)
+    here = desk(embedding=wanted, library=MadeWith(models.embedding.path, models.embedding.sha256))
+    here.models.start()
+
+    async def promote():
+        old, new = await here.models.embedder(), await here.models.wanted_embedder()
+        assert (old.sha256, new.path) == (models.embedding.sha256, wanted)
+        assert here.models.embedders() == (old, new)
+        assert (here.models.embedder_file(old), here.models.embedder_file(new)) == (None, wanted)
+        await here.models.promote_embedder()
+        await here.models.promote_embedder()  # nothing more happens
+        assert await here.models.embedder() is new
+        with pytest.raises(ModelError, match="closed"):
+            await old.embed(["text"])
+        assert (await new.embed(["text"])).shape == (1, 64)
+
+    asyncio.run(promote())
+
+    loaded = [change.path for change in here.changes if change.kind == "embedding"]
+    assert loaded == [str(models.embedding.path), str(wanted)]
+    assert here.notices == []
+
+
+def test_a_copy_of_the_librarys_model_is_the_same_model(desk, models, tmp_path):
+    copy = tmp_path / "copy.gguf"
+    copy.write_bytes(models.embedding.path.read_bytes())
+    here = desk(embedding=copy, library=MadeWith(models.embedding.path, models.embedding.sha256))
+    here.models.start()
+
+    async def both():
+        return await here.models.embedder(), await here.models.wanted_embedder()
+
+    old, new = asyncio.run(both())
+    assert old is new
+
+
+@pytest.mark.parametrize("left", ["gone", "changed"])
+def test_where_the_librarys_model_is_gone_the_wanted_one_searches_and_it_is_said(
+    desk, models, tmp_path, left
+):
+    old = tmp_path / "old.gguf"
+    if left == "changed":
+        old.write_bytes(models.embedding.path.read_bytes())
+    here = desk(library=MadeWith(old, "e" * 64))
+    here.models.start()
+
+    async def both():
+        return await here.models.embedder(), await here.models.wanted_embedder()
+
+    current, wanted = asyncio.run(both())
+    assert current is wanted
+    assert codes(here) == ["embedder_gone"]
+
+
+@pytest.mark.parametrize("made_with", [None, "bundled", "other"])
+def test_a_wanted_model_that_gives_no_vectors_leaves_the_search_to_another(desk, tiny, models, made_with):
+    library = {
+        None: None,
+        "bundled": MadeWith(models.embedding.path, models.embedding.sha256),
+        "other": MadeWith(tiny("bert"), "e" * 64),
+    }[made_with]
+    here = desk(embedding=tiny("bert"), library=library)
+    here.models.start()
+
+    async def both():
+        return await here.models.embedder(), await here.models.wanted_embedder()
+
+    current, wanted = asyncio.run(both())
+    assert (current.sha256, wanted) == (models.embedding.sha256, None)
+    (notice,) = here.notices
+    assert notice.code == "model_file_invalid"
+    assert "Search goes on with all-MiniLM-L6-v2." in notice.message
+    assert ("found by its words only" in notice.message) == (made_with == "other")
+
+
+def test_an_embedding_model_in_quarantine_is_not_loaded_by_itself(desk, tiny, models):
+    wanted = tiny("bert", ranks=False)
+    for _ in range(3):
+        before = Breadcrumb(desk().breadcrumb)
+        before.pick_up()
+        before.mark(wanted, wanted.stem, "loading", "CPU").show(True)
+    here = desk(embedding=wanted)
+    here.models.start()
+
+    assert asyncio.run(here.models.embedder()).sha256 == models.embedding.sha256
+    assert codes(here)[-1] == "model_quarantined"
 
 
 def test_a_chosen_model_that_fails_at_the_start_is_replaced_by_the_bundled_one(desk, tmp_path):
@@ -356,7 +453,7 @@ def test_a_choice_that_would_end_the_process_leaves_the_old_model(desk, crashing
 
 
 def test_an_embedding_model_that_would_end_the_process_is_not_loaded(desk, crashing):
-    here = desk(embedding=crashing)
+    here = desk(embedding=crashing, fallback=False)
     here.models.start()
 
     with pytest.raises(ModelCrashedError):

@@ -20,13 +20,16 @@ _SPECIAL = [
 ]
 
 
-def write(path: Path, architecture: str, *, window: int = 0, template: str | None = None) -> Path:
+def write(
+    path: Path, architecture: str, *, window: int = 0, template: str | None = None, ranks: bool = True
+) -> Path:
     """Write a model of `architecture` ("llama", "gemma2", "mamba", "lfm2" or "bert") to `path`.
 
-    "bert" reads a question and a passage and ranks them; `template` is how it wants them together.
+    "bert" reads a question and a passage and ranks them; `template` is how it wants them together. If
+    it does not rank, it gives vectors of texts of at most RANKED tokens.
     """
     if architecture == "bert":
-        return _ranking(path, template)
+        return _reading(path, template, ranks=ranks)
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(TRAINED)
     writer.add_embedding_length(WIDTH)
@@ -55,8 +58,8 @@ def write(path: Path, architecture: str, *, window: int = 0, template: str | Non
     return path
 
 
-def _ranking(path: Path, template: str | None) -> Path:
-    """A cross-encoder: every layer reads all of the text, and one number comes out."""
+def _reading(path: Path, template: str | None, *, ranks: bool) -> Path:
+    """Every layer reads all of the text, and one number comes out (a cross-encoder), or a vector."""
     writer = gguf.GGUFWriter(path, "bert")
     writer.add_context_length(RANKED)
     writer.add_embedding_length(WIDTH)
@@ -65,7 +68,7 @@ def _ranking(path: Path, template: str | None) -> Path:
     writer.add_head_count(HEADS)
     writer.add_layer_norm_eps(1e-5)
     writer.add_causal_attention(False)
-    writer.add_pooling_type(gguf.PoolingType.RANK)
+    writer.add_pooling_type(gguf.PoolingType.RANK if ranks else gguf.PoolingType.MEAN)
     if template is not None:
         writer.add_chat_template([{"name": "rerank", "template": template}])
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -102,8 +105,9 @@ def _ranking(path: Path, template: str | None) -> Path:
         layer(block + "ffn_up", INNER, WIDTH)
         layer(block + "ffn_down", WIDTH, INNER)
         layer(block + "layer_output_norm", WIDTH)
-    layer("cls", WIDTH, WIDTH)
-    layer("cls.output", 1, WIDTH)
+    if ranks:
+        layer("cls", WIDTH, WIDTH)
+        layer("cls.output", 1, WIDTH)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -55,6 +55,7 @@ from app.records import (
     Problem,
     Rating,
     RatingReason,
+    Renewal,
     SearchResult,
     Source,
     Thumb,
@@ -199,6 +200,7 @@ class FakeClient:
         self.deleted: list[str] = []
         self.replayed: list[tuple[str, str | None]] = []
         self.listening: str | None = None
+        self.renewal: Renewal | None = None
         self.reachable = True
         self.feeds: list[asyncio.Queue[FeedEvent | Exception]] = []
         self.script: Script | None = None
@@ -248,6 +250,7 @@ class FakeClient:
             0,
             self.held_models,
             self.listening,
+            self.renewal,
         )
 
     async def documents(self) -> tuple[Document, ...]:

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError
 from app.events import DocumentChanged
-from app.records import Addition, Problem, Timings, Usage
+from app.records import Addition, Problem, Renewal, Timings, Usage
 from app.settings import Settings
 from app.ui.bridge import Bridge
 from app.ui.state import StateFile
@@ -358,6 +358,11 @@ def lost(scene: Scene) -> None:
     scene.settle(0.5)
 
 
+def renewing(scene: Scene) -> None:
+    scene.client.renewal = Renewal("EmbeddingGemma 300M", 1_200, 440, "all-MiniLM-L6-v2")
+    talk(scene)
+
+
 def many(scene: Scene) -> None:
     scene.client.put(*(fakes.a_document(f"Minutes {n:04}.pdf") for n in range(1_000)))
     for n in range(200):
@@ -546,7 +551,8 @@ STATES: dict[str, Callable[[Scene], None]] = {
     for state in (
         first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found,
         quoted, alone, unread,
-        dragging, indexing, model_loading, no_model, lost, many, right_to_left, search, settings, model_menu,
+        dragging, indexing, renewing, model_loading, no_model, lost, many, right_to_left, search, settings,
+        model_menu,
         folders, one_folder, folder_dropped,
         scope_menu,
         conversation_menu,

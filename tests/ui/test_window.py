@@ -13,8 +13,15 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
 
 from app.errors import ConnectionLostError
-from app.events import DocumentChanged, DocumentRemoved, ModelChanged, Notice, WindowRequested
-from app.records import Problem
+from app.events import (
+    DocumentChanged,
+    DocumentRemoved,
+    ModelChanged,
+    Notice,
+    RenewalChanged,
+    WindowRequested,
+)
+from app.records import Problem, Renewal
 from app.ui.rows import Part, RowDelegate, RowList
 from app.ui.state import StateFile
 from app.ui.theme import Size
@@ -278,6 +285,28 @@ class TestLibrary:
         qtbot.waitUntil(lambda: window.desk.count.text == "2 of 3 read")
         client.publish(DocumentChanged(fakes.dataclasses.replace(waiting, status="ready")))
         qtbot.waitUntil(lambda: window.desk.count.text == "3 files")
+
+    def test_a_library_that_is_read_with_another_model_says_how_far_it_is_and_what_answers(
+        self, qtbot, window, client
+    ):
+        line = window.desk.renewal
+        assert line.isHidden()
+        client.publish(RenewalChanged(Renewal("Gemma", 120, 40, "MiniLM")))
+        qtbot.waitUntil(line.isVisible)
+        assert line.text == "New model: 40 of 120 read"
+        assert line.toolTip() == (
+            "Reading the library with Gemma: 40 of 120 documents; answers still come from MiniLM."
+        )
+        client.publish(RenewalChanged(Renewal("Gemma", 1, 0, None)))
+        said = "0 of 1 document; the others are found by their words only."
+        qtbot.waitUntil(lambda: line.toolTip().endswith(said))
+        client.publish(RenewalChanged(None))
+        qtbot.waitUntil(line.isHidden)
+
+    def test_a_window_that_opens_meanwhile_says_so_too(self, qtbot, window, client, bridge):
+        client.renewal = Renewal("Gemma", 120, 40, "MiniLM")
+        bridge.reconnect()
+        qtbot.waitUntil(window.desk.renewal.isVisible)
 
     def test_find_filters_both_lists(self, qtbot, window, client, fakes):
         client.put(fakes.a_document("Lease.pdf"), fakes.a_document("Pumps.pdf"))

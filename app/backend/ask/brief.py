@@ -211,7 +211,8 @@ class Preparation:
         similarities = similarities[: len(every)]
         if found.vector is not None and every:
             try:
-                vectors = await self._retriever.embed([extract.text for extract in every])
+                texts = [extract.text for extract in every]
+                vectors = await self._retriever.embed(texts, found.embedder)
                 similarities = extracts.cosines(found.vector, vectors)
             except ModelError:
                 pass  # ranked by words alone; find() has already said so in the log

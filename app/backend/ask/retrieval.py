@@ -42,7 +42,8 @@ _MOST_PIECES = 8
 class Retrieval:
     """What was found for a question, best first, out of `found` passages; and how long it took.
 
-    `unmet` are the places that the question names and no document has ("page 99").
+    `unmet` are the places that the question names and no document has ("page 99"). `vector` is the
+    question's, by the model with the SHA-256 `embedder`; None without one.
     """
 
     candidates: tuple[Candidate, ...]
@@ -51,9 +52,20 @@ class Retrieval:
     search_ms: float
     vector: Vector | None
     unmet: tuple[str, ...] = ()
+    embedder: str | None = None
 
 
 NOTHING = Retrieval((), found=0, embed_ms=0.0, search_ms=0.0, vector=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What queries are near to: for each the cosines of passages; `embedder`: the model's SHA-256."""
+
+    vectors: Sequence[Vector] = ()
+    near: Sequence[dict[int, float]] = ()
+    embedder: str | None = None
+    embedded_at: float = 0.0  # perf_counter
 
 
 class Retriever:
@@ -92,37 +104,34 @@ class Retriever:
         by_words = asyncio.gather(
             *(asyncio.to_thread(self._worded, user_id, query, where) for query in queries)
         )
-        near: list[dict[int, float]] = []
         try:
-            vectors, sha256 = await self._embed_queries(queries)
-            embedded = time.perf_counter()
-            for vector in vectors:
-                near.append(await asyncio.to_thread(self._near, user_id, vector, where, sha256))
+            meaning = await self._by_meaning(user_id, queries, where)
             worded = await by_words
         finally:
             by_words.cancel()
         first = _mean_scores(
             [
-                combined(words, meaning, self._ranking)
-                for words, meaning in zip(worded, near or [{}] * len(worded), strict=True)
+                combined(words, near, self._ranking)
+                for words, near in zip(worded, meaning.near or [{}] * len(worded), strict=True)
             ]
         )
         pool = first[: max(k, self._ranking.pool)]
-        direction = _mean(vectors)
+        direction = _mean(meaning.vectors)
         ordered = await asyncio.to_thread(
-            self._second_round, " ".join(queries), direction, pool, sha256, where
+            self._second_round, " ".join(queries), direction, pool, meaning.embedder, where
         )
         ordered = await self._reranked(question, ordered)
-        cosines = {number: cosine for scores in reversed(near) for number, cosine in scores.items()}
+        cosines = {number: cosine for scores in reversed(meaning.near) for number, cosine in scores.items()}
         found = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
         named = where.likely.union(where.documents or ())
         return Retrieval(
             candidates=tuple(fair(without_repeats(found), k, named)),
             found=len(first),
-            embed_ms=(embedded - begun) * 1000,
-            search_ms=(time.perf_counter() - embedded) * 1000,
+            embed_ms=(meaning.embedded_at - begun) * 1000,
+            search_ms=(time.perf_counter() - meaning.embedded_at) * 1000,
             vector=direction,
             unmet=where.unmet,
+            embedder=meaning.embedder,
         )
 
     def _worded(self, user_id: str, query: str, where: Scope) -> dict[int, float]:
@@ -155,6 +164,43 @@ class Retriever:
             )
             scores |= {hit.passage_id: hit.score for hit in hits if hit.score >= least}
         return scores
+
+    async def _by_meaning(self, user_id: str, queries: Sequence[str], where: Scope) -> _Meaning:
+        """What is near to the queries; nothing where there is no embedding model.
+
+        Another model may take over at any moment: its vectors are there in one instant, it is the one
+        to search with in the next. A question that falls between is searched for with the other.
+        """
+        try:
+            embedder = await self._models.embedder()
+        except ModelError as error:
+            self._log.warning("searching by words alone", extra={"code": error.code})
+            return _Meaning(embedded_at=time.perf_counter())
+        meaning = await self._meaning(embedder, user_id, queries, where)
+        if not any(meaning.near):
+            makers = await asyncio.to_thread(self._search.makers)
+            for other in self._models.embedders():
+                if other.sha256 in makers and other.sha256 != embedder.sha256:
+                    return await self._meaning(other, user_id, queries, where)
+        return meaning
+
+    async def _meaning(
+        self,
+        embedder: Embedder,
+        user_id: str,
+        queries: Sequence[str],
+        where: Scope,
+    ) -> _Meaning:
+        try:
+            vectors = await self._embed_queries(queries, embedder)
+        except ModelError as error:
+            self._log.warning("searching by words alone", extra={"code": error.code})
+            return _Meaning(embedded_at=time.perf_counter())
+        embedded_at = time.perf_counter()
+        near = [
+            await asyncio.to_thread(self._near, user_id, vector, where, embedder.sha256) for vector in vectors
+        ]
+        return _Meaning(vectors, near, embedder.sha256, embedded_at)
 
     async def _reranked(
         self, question: str, ordered: list[tuple[Passage, float]]
@@ -201,29 +247,29 @@ class Retriever:
         )
         return [(passages[place], score) for place, (_, score) in zip(order, ahead, strict=True)]
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed(self, texts: Sequence[str], sha256: str | None = None) -> list[Vector]:
         """Unit vectors of texts a person waits for, cached ones first.
 
         Texts longer than the model reads are cut there: for ranking that is enough.
 
+        Args:
+            sha256: of the model whose vectors they are compared with; None: with each other only.
+
         Raises:
-            ModelError: there is no embedding model.
+            ModelError: there is no embedding model, or it is another one by now.
         """
         embedder = await self._models.embedder()
-        return await self._vectors(embedder, [_cut(text, embedder) for text in texts])
+        if sha256 is not None and embedder.sha256 != sha256:
+            raise ModelError("Another embedding model has taken over.")
+        return await self._vectors(embedder, [embedder.cut(text) for text in texts])
 
-    async def _embed_queries(self, queries: Sequence[str]) -> tuple[list[Vector], str | None]:
-        """The unit vector of each query and the SHA-256 of the model; none without a model."""
-        try:
-            embedder = await self._models.embedder()
-            pieces = await asyncio.to_thread(lambda: [_pieces(query, embedder) for query in queries])
-            flat = await self._vectors(embedder, [piece for parts in pieces for piece in parts])
-        except ModelError as error:
-            self._log.warning("searching by words alone", extra={"code": error.code})
-            return [], None
+    async def _embed_queries(self, queries: Sequence[str], embedder: Embedder) -> list[Vector]:
+        """The unit vector of each query."""
+        pieces = await asyncio.to_thread(lambda: [_pieces(query, embedder) for query in queries])
+        flat = await self._vectors(embedder, [piece for parts in pieces for piece in parts])
         rest = iter(flat)
         means = [_mean([next(rest) for _ in parts]) for parts in pieces]
-        return [mean for mean in means if mean is not None], embedder.sha256
+        return [mean for mean in means if mean is not None]
 
     async def _vectors(self, embedder: Embedder, texts: Sequence[str]) -> list[Vector]:
         if not texts:
@@ -275,13 +321,7 @@ def _pieces(text: str, embedder: Embedder) -> list[str]:
     # A word piece is rarely shorter than three characters, so this never cuts far too late.
     size = max(1, embedder.max_tokens // 2)
     for first in range(0, len(words), size):
-        pieces.append(_cut(" ".join(words[first : first + size]), embedder))
+        pieces.append(embedder.cut(" ".join(words[first : first + size])))
         if len(pieces) == _MOST_PIECES:
             break
     return pieces
-
-
-def _cut(text: str, embedder: Embedder) -> str:
-    while embedder.count(text) > embedder.max_tokens:
-        text = text[: max(1, len(text) * embedder.max_tokens // (embedder.count(text) + 1))]
-    return text

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.backend.documents.parsing.messages import Heading, ReadPage
 from app.database.documents import NewPassage
@@ -42,7 +43,16 @@ def chunks(
     return [passage for page in pages for passage in chunker.page(page)]
 
 
-def embedding_text(passage: NewPassage) -> str:
+class Headed(Protocol):
+    """A text below the headings it stands under, if there are any."""
+
+    @property
+    def heading(self) -> str | None: ...
+    @property
+    def text(self) -> str: ...
+
+
+def embedding_text(passage: Headed) -> str:
     """What is embedded for a passage: its text below the headings it stands under.
 
     The limit of `chunks` holds for this text, too.

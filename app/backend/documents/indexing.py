@@ -22,7 +22,7 @@ from app.backend.feed import Feed
 from app.cache.embeddings import EmbeddingCache
 from app.database.documents import Documents, NewPassage, PageText, Reading
 from app.database.journal import Journal, text_key
-from app.errors import BusyError, DocumentError, EmptyFileError, FileMissingError
+from app.errors import BusyError, DocumentError, EmptyFileError, FileMissingError, ModelError
 from app.events import DocumentChanged
 from app.records import Document, DocumentStatus
 
@@ -42,6 +42,7 @@ class PassageEmbedder(Protocol):
     @property
     def max_tokens(self) -> int: ...
     def count(self, text: str) -> int: ...
+    def cut(self, text: str) -> str: ...
     async def embed(self, texts: Sequence[str], *, urgent: bool = False) -> NDArray[np.float32]: ...
 
 
@@ -84,7 +85,7 @@ class Indexer:
         )
         texts = [embedding_text(passage) for passage in passages]
         keys = await asyncio.to_thread(lambda: [text_key(text) for text in texts])
-        vectors = await self._embed(document_id, texts, keys, embedder, progress)
+        vectors, embedder = await self._embed_all(document_id, texts, keys, embedder, progress)
         reading = Reading(
             pages_empty=sum(not page.text.strip() for page in pages),
             pages_by_ocr=by_ocr,
@@ -178,6 +179,25 @@ class Indexer:
                 await progress.maybe(pages_read=len(pages), passages=len(passages))
         return pages, passages, by_ocr
 
+    async def _embed_all(
+        self,
+        document_id: str,
+        texts: Sequence[str],
+        keys: Sequence[bytes],
+        embedder: PassageEmbedder,
+        progress: "_Progress",
+    ) -> tuple[NDArray[np.float32], PassageEmbedder]:
+        """The vector of each text, and who made them: another model may take over meanwhile."""
+        while True:
+            try:
+                return await self._embed(document_id, texts, keys, embedder, progress), embedder
+            except ModelError:
+                before, embedder = embedder, await self._embedder()
+                if embedder is before:
+                    raise
+                # The passages were cut for the model before; this one may read less of them.
+                texts = [embedder.cut(text) for text in texts]
+
     async def _embed(
         self,
         document_id: str,
@@ -218,13 +238,14 @@ class Indexer:
                 missing.append(place)
         if missing:
             wanted = [texts[place] for place in missing]
-            made = await _patiently(embedder, wanted)
+            made = await patiently(embedder, wanted)
             await asyncio.to_thread(self._cache.put, embedder.sha256, wanted, made)
             vectors[missing] = made
         return vectors
 
 
-async def _patiently(embedder: PassageEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
+async def patiently(embedder: PassageEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors of texts that nobody waits for; where too many jobs wait, once they are fewer."""
     while True:
         try:
             return await embedder.embed(texts)

@@ -99,6 +99,15 @@ class Lent:
             raise ModelError("There is no embedding model.")
         return await self._models.embedder()
 
+    def embedders(self):
+        return self._models.embedders() if self._embedding else ()
+
+    async def wanted_embedder(self):
+        return await self.embedder()
+
+    def embedder_file(self, embedder):
+        return self._models.embedder_file(embedder)
+
     async def reranker(self):
         return self._reranker
 

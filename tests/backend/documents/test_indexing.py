@@ -9,7 +9,8 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from app.backend.documents.indexing import BATCH_PASSAGES
-from app.errors import BusyError
+from app.database.agreement import disagreements
+from app.errors import BusyError, ModelError
 from app.events import DocumentChanged
 
 
@@ -54,6 +55,41 @@ def test_the_ledger_says_which_pages_had_no_text_or_came_by_ocr_and_how_long_it_
             assert document.read_s > 0
             assert document.embed_s > 0
             assert (added.document.read_s, added.document.embed_s) == (None, None)
+
+    asyncio.run(main())
+
+
+def test_a_file_is_read_to_its_end_when_another_model_takes_over_meanwhile(
+    open_library, make_pdf, word_embedder
+):
+    class Next(word_embedder):
+        sha256, dimension = "f" * 64, 16
+
+        def cut(self, text):
+            return text[:20]
+
+    async def main() -> None:
+        async with open_library() as library:
+            old, new = library.embedder, Next()
+
+            async def taken_over() -> None:
+                if old.batches:
+                    at_work.append(new)
+                    raise ModelError("The embedding model was closed.")
+
+            async def embedding():
+                return at_work[-1]
+
+            at_work, old.before_batch = [old], taken_over
+            library.indexer._embedder = embedding
+            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=12)])
+            (document,) = await library.settled(added.document.id)
+
+            assert (document.status, document.passages_embedded) == ("ready", document.passages)
+            assert len(old.batches) == 1
+            assert sum(map(len, new.batches)) == document.passages
+            assert max(len(text) for batch in new.batches for text in batch) == 20
+            assert disagreements(library.database) == ()
 
     asyncio.run(main())
 
