@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import sqlite_utils
 from sqlite_utils.utils import sqlite3
 
-from app.database import migrations
+from app.database import first_steps, migrations
 from app.errors import AppError, DamagedDatabaseError, NewerSchemaError, StorageError
 
 T = TypeVar("T")
@@ -233,7 +233,7 @@ class Database:
                 )
             mark = connection.execute("PRAGMA application_id").fetchone()[0]
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables and mark != migrations.APPLICATION:
+            if tables and mark != first_steps.APPLICATION:
                 raise StorageError(f"{self.path} belongs to another program; it was left as it is.")
             if finding := _quick_check(connection):
                 raise DamagedDatabaseError(

@@ -9,9 +9,7 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from app.database.codes import codes_of
-
-# "Crrl": tells our file from another program's.
-APPLICATION = 0x4372726C
+from app.database.first_steps import APPLICATION, core, finish, journal, reading
 
 
 def apply(db: sqlite_utils.Database) -> None:
@@ -24,227 +22,6 @@ def apply(db: sqlite_utils.Database) -> None:
         # that looks like another program's at the next start.
         db.execute(f"PRAGMA application_id={APPLICATION}")
         steps.apply(db)
-
-
-def _finish(db: sqlite_utils.Database, version: int) -> None:
-    db.execute(f"PRAGMA application_id={APPLICATION}")
-    db.execute(f"PRAGMA user_version={version}")
-
-
-def _core(db: sqlite_utils.Database) -> None:
-    """The three core tables, and the conversations that messages hang in.
-
-    `serial` numbers are never used twice: the vectors in memory are kept in step by them.
-    `documents.path` is for showing; `documents.place` is the path's bytes as the system has them.
-    """
-    for statement in (
-        """
-        CREATE TABLE users (
-            id TEXT PRIMARY KEY,
-            name TEXT NOT NULL,
-            created_at REAL NOT NULL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE documents (
-            serial INTEGER PRIMARY KEY AUTOINCREMENT,
-            id TEXT NOT NULL UNIQUE,
-            user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-            name TEXT NOT NULL,
-            path TEXT,
-            place BLOB,
-            stored TEXT,
-            content_hash TEXT NOT NULL,
-            media_type TEXT NOT NULL,
-            size INTEGER NOT NULL,
-            status TEXT NOT NULL CHECK (status IN ('queued', 'reading', 'embedding', 'ready', 'failed')),
-            paged INTEGER NOT NULL CHECK (paged IN (0, 1)),
-            pages INTEGER,
-            pages_read INTEGER NOT NULL DEFAULT 0,
-            passages INTEGER NOT NULL DEFAULT 0,
-            passages_embedded INTEGER NOT NULL DEFAULT 0,
-            error_code TEXT,
-            error_message TEXT,
-            added_at REAL NOT NULL,
-            ready_at REAL,
-            UNIQUE (user_id, content_hash)
-        ) STRICT
-        """,
-        """
-        CREATE TABLE conversations (
-            serial INTEGER PRIMARY KEY AUTOINCREMENT,
-            id TEXT NOT NULL UNIQUE,
-            user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-            title TEXT NOT NULL,
-            created_at REAL NOT NULL,
-            updated_at REAL NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX conversations_by_use ON conversations (user_id, updated_at)",
-        """
-        CREATE TABLE messages (
-            serial INTEGER PRIMARY KEY AUTOINCREMENT,
-            id TEXT NOT NULL UNIQUE,
-            user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-            conversation_id TEXT NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
-            parent_id TEXT REFERENCES messages(id) ON DELETE SET NULL,
-            role TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
-            state TEXT NOT NULL
-                CHECK (state IN ('running', 'complete', 'stopped', 'failed', 'interrupted')),
-            text TEXT NOT NULL,
-            rendered_prompt TEXT,
-            raw_response TEXT,
-            model TEXT,
-            model_sha256 TEXT,
-            sampling TEXT,
-            usage TEXT,
-            timings TEXT,
-            trace_id TEXT,
-            error TEXT,
-            sources TEXT NOT NULL DEFAULT '[]',
-            citations TEXT NOT NULL DEFAULT '[]',
-            found INTEGER NOT NULL DEFAULT 0,
-            created_at REAL NOT NULL,
-            finished_at REAL
-        ) STRICT
-        """,
-        "CREATE INDEX messages_of_a_conversation ON messages (conversation_id, serial)",
-        "CREATE INDEX messages_by_parent ON messages (parent_id)",
-        "CREATE INDEX messages_running ON messages (state) WHERE state = 'running'",
-    ):
-        db.execute(statement)
-    _finish(db, 1)
-
-
-def _reading(db: sqlite_utils.Database) -> None:
-    """What is made from the documents and can be made again: pages, passages, full text, vectors.
-
-    The full text holds no copy of the passages (external content); triggers keep the two in step,
-    also when rows go by cascade. `removals` tells the vectors in memory which ones to drop.
-    """
-    for statement in (
-        """
-        CREATE TABLE pages (
-            document INTEGER NOT NULL REFERENCES documents(serial) ON DELETE CASCADE,
-            number INTEGER NOT NULL,
-            text TEXT NOT NULL,
-            UNIQUE (document, number)
-        ) STRICT
-        """,
-        """
-        CREATE TABLE passages (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            document INTEGER NOT NULL REFERENCES documents(serial) ON DELETE CASCADE,
-            page INTEGER NOT NULL,
-            start INTEGER NOT NULL,
-            stop INTEGER NOT NULL CHECK (stop >= start),
-            heading TEXT,
-            text TEXT NOT NULL,
-            text_hash BLOB NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX passages_of_a_document ON passages (document)",
-        """
-        CREATE VIRTUAL TABLE passages_fts USING fts5 (
-            text, heading, content='passages', content_rowid='id',
-            tokenize='porter unicode61 remove_diacritics 2'
-        )
-        """,
-        "CREATE VIRTUAL TABLE passages_terms USING fts5vocab (passages_fts, row)",
-        """
-        CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
-            INSERT INTO passages_fts (rowid, text, heading) VALUES (new.id, new.text, new.heading);
-        END
-        """,
-        """
-        CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
-            INSERT INTO passages_fts (passages_fts, rowid, text, heading)
-            VALUES ('delete', old.id, old.text, old.heading);
-        END
-        """,
-        """
-        CREATE TRIGGER passages_changed AFTER UPDATE ON passages BEGIN
-            INSERT INTO passages_fts (passages_fts, rowid, text, heading)
-            VALUES ('delete', old.id, old.text, old.heading);
-            INSERT INTO passages_fts (rowid, text, heading) VALUES (new.id, new.text, new.heading);
-        END
-        """,
-        """
-        CREATE TABLE embedders (
-            id INTEGER PRIMARY KEY,
-            sha256 TEXT NOT NULL UNIQUE,
-            dimension INTEGER NOT NULL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE vectors (
-            passage INTEGER PRIMARY KEY REFERENCES passages(id) ON DELETE CASCADE,
-            document INTEGER NOT NULL,
-            embedder INTEGER NOT NULL REFERENCES embedders(id),
-            vector BLOB NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX vectors_of_a_document ON vectors (document)",
-        """
-        CREATE TABLE removals (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            document INTEGER NOT NULL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE jobs (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            document INTEGER NOT NULL UNIQUE REFERENCES documents(serial) ON DELETE CASCADE,
-            attempts INTEGER NOT NULL DEFAULT 0,
-            created_at REAL NOT NULL,
-            claimed_at REAL
-        ) STRICT
-        """,
-        """
-        CREATE TABLE message_documents (
-            message INTEGER NOT NULL REFERENCES messages(serial) ON DELETE CASCADE,
-            document INTEGER NOT NULL REFERENCES documents(serial) ON DELETE CASCADE,
-            PRIMARY KEY (message, document)
-        ) STRICT, WITHOUT ROWID
-        """,
-        "CREATE INDEX message_documents_by_document ON message_documents (document)",
-        """
-        CREATE TABLE message_passages (
-            message INTEGER NOT NULL REFERENCES messages(serial) ON DELETE CASCADE,
-            passage INTEGER NOT NULL REFERENCES passages(id) ON DELETE CASCADE,
-            number INTEGER NOT NULL,
-            score REAL NOT NULL,
-            was_read INTEGER NOT NULL CHECK (was_read IN (0, 1)),
-            PRIMARY KEY (message, passage)
-        ) STRICT, WITHOUT ROWID
-        """,
-        "CREATE INDEX message_passages_by_passage ON message_passages (passage)",
-    ):
-        db.execute(statement)
-    _finish(db, 2)
-
-
-def _journal(db: sqlite_utils.Database) -> None:
-    """What vectors were made from, and those of documents that are not ready yet.
-
-    `made_from` is the SHA-256 of the text that was embedded; older rows do not know it.
-    """
-    for statement in (
-        "ALTER TABLE vectors ADD COLUMN made_from BLOB",
-        "CREATE INDEX vectors_by_text ON vectors (made_from, embedder) WHERE made_from IS NOT NULL",
-        """
-        CREATE TABLE journal (
-            made_from BLOB NOT NULL,
-            embedder INTEGER NOT NULL REFERENCES embedders(id),
-            document INTEGER NOT NULL REFERENCES documents(serial) ON DELETE CASCADE,
-            vector BLOB NOT NULL,
-            PRIMARY KEY (made_from, embedder)
-        ) STRICT, WITHOUT ROWID
-        """,
-        "CREATE INDEX journal_of_a_document ON journal (document)",
-    ):
-        db.execute(statement)
-    _finish(db, 3)
 
 
 def _codes(db: sqlite_utils.Database) -> None:
@@ -273,7 +50,7 @@ def _codes(db: sqlite_utils.Database) -> None:
             "INSERT INTO codes VALUES (?, ?, ?, ?, ?)",
             [rows[0][0], document, embedder, len(rows), codes_of(vectors).tobytes()],
         )
-    _finish(db, 4)
+    finish(db, 4)
 
 
 def _ratings(db: sqlite_utils.Database) -> None:
@@ -295,7 +72,7 @@ def _ratings(db: sqlite_utils.Database) -> None:
         """,
     ):
         db.execute(statement)
-    _finish(db, 5)
+    finish(db, 5)
 
 
 def _watching(db: sqlite_utils.Database) -> None:
@@ -361,7 +138,7 @@ def _watching(db: sqlite_utils.Database) -> None:
         """,
     ):
         db.execute(statement)
-    _finish(db, 6)
+    finish(db, 6)
 
 
 def _ledger(db: sqlite_utils.Database) -> None:
@@ -373,13 +150,13 @@ def _ledger(db: sqlite_utils.Database) -> None:
         "ALTER TABLE documents ADD COLUMN embed_s REAL",
     ):
         db.execute(statement)
-    _finish(db, 7)
+    finish(db, 7)
 
 
 def _away(db: sqlite_utils.Database) -> None:
     """Files that are missing because all of their folder is (`away`) are not taken for deleted."""
     db.execute("ALTER TABLE places ADD COLUMN away INTEGER NOT NULL DEFAULT 0")
-    _finish(db, 8)
+    finish(db, 8)
 
 
 def _embedder_files(db: sqlite_utils.Database) -> None:
@@ -393,13 +170,13 @@ def _embedder_files(db: sqlite_utils.Database) -> None:
         "ALTER TABLE embedders ADD COLUMN is_next INTEGER NOT NULL DEFAULT 0 CHECK (is_next IN (0, 1))",
     ):
         db.execute(statement)
-    _finish(db, 9)
+    finish(db, 9)
 
 
 STEPS = (
-    ("0001_core", _core),
-    ("0002_reading", _reading),
-    ("0003_journal", _journal),
+    ("0001_core", core),
+    ("0002_reading", reading),
+    ("0003_journal", journal),
     ("0004_codes", _codes),
     ("0005_ratings", _ratings),
     ("0006_watching", _watching),

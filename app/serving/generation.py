@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.records import TokenLogprob, Usage
+from app.logprobs import TokenLogprob
+from app.records import Usage
 
 EndReason = Literal["stop", "length", "cancelled"]
 

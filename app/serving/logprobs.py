@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.records import Logprob, TokenLogprob
+from app.logprobs import Logprob, TokenLogprob
 from app.serving.native_model import NativeModel
 
 MOST = 20

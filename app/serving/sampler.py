@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidRequestError
-from app.records import TokenLogprob
+from app.logprobs import TokenLogprob
 from app.serving import logprobs
 from app.serving.constraints import gbnf, json_schema
 from app.serving.constraints.grammar import Grammar

@@ -3,7 +3,8 @@
 import time
 
 from app.errors import AppError
-from app.records import TokenLogprob, Usage
+from app.logprobs import TokenLogprob
+from app.records import Usage
 from app.serving.detokenizer import Detokenizer
 from app.serving.generation import End, EndReason, Generation, Piece
 from app.serving.kv_cache import Slot

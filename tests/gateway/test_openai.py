@@ -12,7 +12,8 @@ import pytest
 from app.backend.ask.completion import Completed, CompletionService, Scored
 from app.errors import ContextOverflowError, DecodeError
 from app.events import Delta
-from app.records import Logprob, TokenLogprob, Usage
+from app.logprobs import Logprob, TokenLogprob
+from app.records import Usage
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

@@ -21,7 +21,8 @@ from app.backend.ask.writing import Writing
 from app.database.documents import Documents
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
-from app.records import Citation, Source, TokenLogprob, Usage
+from app.logprobs import TokenLogprob
+from app.records import Citation, Source, Usage
 from app.serving.constraints import json_schema
 from app.serving.engine import Engine
 from app.serving.generation import Asker, ChatMessage, End, EndReason, Generation, Prompt, Sampling

@@ -15,7 +15,8 @@ from app.gateway.event_stream import EventStream, unnamed
 from app.gateway.replies import Json, error_body
 from app.gateway.routes.call import Call
 from app.gateway.routes.v1_bodies import ChatCompletion
-from app.records import TokenLogprob, Usage
+from app.logprobs import TokenLogprob
+from app.records import Usage
 
 router = APIRouter(tags=["OpenAI"], prefix="/v1")
 
