@@ -1,5 +1,6 @@
 """What is different between a folder as it was remembered and as it is now. Reads names, not contents."""
 
+import math
 import os
 import stat
 import time
@@ -18,7 +19,7 @@ class Difference:
     Files that are `fresh` have to be opened; those that are `back` are there, as they were; those
     that are `unsettled` somebody may still be writing. Those that are `away` went with all others of
     their folder. `known` says whether any file is there that was last time, `returned` whether one
-    of those that were away is.
+    of those that were away is, `expires_at` when the next one expires (seconds since the epoch).
     """
 
     fresh: list[Found] = field(default_factory=list)
@@ -29,6 +30,7 @@ class Difference:
     unsettled: list[Found] = field(default_factory=list)
     known: bool = False
     returned: bool = False
+    expires_at: float = math.inf
 
     @property
     def any(self) -> bool:
@@ -41,6 +43,7 @@ class Difference:
             getattr(self, name).extend(getattr(other, name))
         self.known = self.known or other.known
         self.returned = self.returned or other.returned
+        self.expires_at = min(self.expires_at, other.expires_at)
 
 
 class Stillness:
@@ -114,12 +117,17 @@ def _file(difference: Difference, found: Found, place: Place | None, stillness: 
 
 
 def _missing(difference: Difference, folder: Path, place: Place, grace: float) -> None:
+    now = time.time()
     if place.missing_since is None:
         difference.gone.append(place)
+        difference.expires_at = min(difference.expires_at, now + grace)
     elif place.away:
         difference.away.append(place)
-    elif time.time() - place.missing_since >= grace and not (place.mounted and _is_away(folder, place)):
-        difference.expired.append(place)
+    elif not (place.mounted and _is_away(folder, place)):
+        if now - place.missing_since >= grace:
+            difference.expired.append(place)
+        else:
+            difference.expires_at = min(difference.expires_at, place.missing_since + grace)
 
 
 def _is_away(folder: Path, place: Place) -> bool:

@@ -127,10 +127,13 @@ class Follower:
         if self._state in (None, "missing") or there != self._folder.identity:
             self._whole_at = 0.0
             await self._unwatch()
-        parts = self._changes.take() | dict.fromkeys(self._unsettled, False)
+        parts = self._changes.take()
+        # What is told by the system says that the folder is the one that is watched.
+        told = self._watch is not None and bool(parts)
+        parts |= {path: parts.get(path, False) for path in self._unsettled}
         if time.monotonic() >= self._whole_at or self._changes.burst:
             await self._watch_all()
-            await self._look_through(there)
+            await self._look_through(there, told=told)
         elif parts:
             difference = await asyncio.to_thread(self._compare_parts, parts)
             await self._apply(difference)
@@ -185,8 +188,8 @@ class Follower:
 
     # --- what is in it
 
-    async def _look_through(self, there: str) -> None:
-        """Compare all of the folder with what is known."""
+    async def _look_through(self, there: str, *, told: bool) -> None:
+        """Compare all of the folder with what is known; `told`: the system said that something changed."""
         began = time.monotonic()
         difference, listed, known = await asyncio.to_thread(self._compare_whole)
         if there != self._folder.identity and known and not listed:
@@ -197,17 +200,16 @@ class Follower:
         self._first_until = self._first_until or began + _FIRST_WAIT_S
         self._unsettled.clear()
         # If none of the files is there that were, another disk may lie in the place of theirs.
-        await self._apply(difference, away=not difference.known)
+        await self._apply(difference, away=not difference.known and not told)
         if difference.away and difference.returned:
             # The others are back: these were deleted.
             places = self._intake.places
             await asyncio.to_thread(places.lose, difference.away, anew=True)
-            difference.gone += difference.away
+            difference.expires_at = min(difference.expires_at, time.time() + self._pace.grace)
         took = time.monotonic() - began
         every = self._pace.verify if self._state == "watching" else max(self._pace.poll, 20 * took)
         self._whole_at = time.monotonic() + every
-        if difference.gone:
-            self._whole_at = min(self._whole_at, time.monotonic() + self._pace.grace)
+        self._look_again_when(difference)
         await self._tell(scanned=True)
 
     def _compare_whole(self) -> tuple[Difference, bool, bool]:
@@ -255,9 +257,13 @@ class Follower:
         }
         if difference.gone:
             await intake.tell(await asyncio.to_thread(places.lose, difference.gone, away=away))
-            self._whole_at = min(self._whole_at, time.monotonic() + self._pace.grace)
+        self._look_again_when(difference)
         if difference.expired:
             await intake.tell(await asyncio.to_thread(places.drop, difference.expired))
+
+    def _look_again_when(self, difference: Difference) -> None:
+        """Look through all of the folder when the next file that is gone counts as deleted."""
+        self._whole_at = min(self._whole_at, time.monotonic() + difference.expires_at - time.time())
 
     async def _tell(self, *, scanned: bool = False) -> None:
         """Store how the folder is followed, and publish it if that is news."""

@@ -376,18 +376,19 @@ def test_another_disk_at_the_same_place_deletes_nothing_of_the_first(open_librar
     following(open_library, work)
 
 
-def test_all_files_deleted_one_after_the_other_go(open_library, folder):
+def test_files_deleted_one_after_the_other_go_each_in_its_time_and_also_the_last(open_library, folder):
     for name in ("a.txt", "b.txt"):
         write(folder / name, name)
 
     async def work(here):
         await here.follow(folder)
         await here.until(lambda: here.named("a.txt", "b.txt"))
-        for path in folder.iterdir():
-            path.unlink()
+        for name in ("a.txt", "b.txt"):
+            (folder / name).unlink()
+            await here.until(lambda name=name: here.documents()[str(folder / name)].missing)
         await here.until(lambda: here.documents() == {})
 
-    following(open_library, work)
+    following(open_library, work, Pace(quiet=0.05, longest=0.5, still=0.15, look=0.2, grace=2.0))
 
 
 def test_where_the_system_watches_no_more_folders_it_is_said_and_polled(open_library, folder, monkeypatch):
