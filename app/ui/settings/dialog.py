@@ -4,7 +4,7 @@ from typing import cast
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.errors import SettingError
 from app.records import Model, Problem
@@ -14,7 +14,7 @@ from app.ui.controls import Button, Line, Segments, Switch
 from app.ui.dialogs import Sheet
 from app.ui.documents.following import Following
 from app.ui.settings.folders import FoldersSection
-from app.ui.theme import Choice, Space, Theme
+from app.ui.theme import Choice, Size, Space, Theme
 from app.ui.words import Words
 
 _WIDTH = 520
@@ -118,8 +118,31 @@ class SettingsDialog(Sheet):
         grid.addWidget(about, 8, 0, 1, 2)
         self.problem = Words(self.theme, "", "caption", "warn")
         self.problem.hide()
-        grid.addWidget(self.problem, 9, 0, 1, 2)
-        self.body.addLayout(grid)
+        grid.setContentsMargins(0, 0, 0, 0)
+        self._page = QWidget()
+        self._page.setLayout(grid)
+        self._page.setAutoFillBackground(False)
+        self.view = QScrollArea()
+        self.view.setWidget(self._page)
+        self.view.setWidgetResizable(True)
+        self.view.setFrameShape(QFrame.Shape.NoFrame)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.view.viewport().setAutoFillBackground(False)
+        self.body.addWidget(self.view)
+        self.body.addWidget(self.problem)
+
+    def fit(self) -> None:
+        """Be as high as the content is, or the screen; then the content scrolls."""
+        grid = self._page.layout()
+        if grid is None:
+            return
+        grid.activate()
+        self.view.setFixedHeight(0)
+        super().fit()
+        wanted = grid.totalHeightForWidth(self.width() - 2 * Space.WIDE)
+        room = self.screen().availableGeometry().height() - self.height() - 2 * Space.WIDE
+        self.view.setFixedHeight(max(min(wanted, room), self.theme.px(Size.ROW)))
+        super().fit()
 
     def _row(
         self, grid: QGridLayout, row: int, title: str, below: str | QWidget | None, part: QWidget

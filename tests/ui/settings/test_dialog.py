@@ -83,3 +83,15 @@ def test_the_style_of_answers_is_kept_and_told(qtbot, dialog, settings):
         dialog.answers.pick("quote")
     assert chosen.args == ["quote"]
     assert settings.text("answer_style") == "quote"
+
+
+def test_a_dialog_that_is_taller_than_the_screen_scrolls(qtbot, dialog, theme):
+    whole = dialog.height()
+    assert dialog.view.verticalScrollBar().maximum() == 0
+
+    theme.set_scale(2.0)
+
+    qtbot.waitUntil(lambda: dialog.view.verticalScrollBar().maximum() > 0)
+    assert whole < dialog.height() <= dialog.screen().availableGeometry().height()
+    theme.set_scale(1.0)
+    qtbot.waitUntil(lambda: dialog.height() == whole)
