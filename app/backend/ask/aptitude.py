@@ -31,8 +31,8 @@ Aptitude = Literal["quote", "both", "write"]
 # Raised with every change of the test or of what is made of it: what older ones found is measured anew.
 _EDITION = 1
 # Right answers of eight from which a model writes; below the first it only quotes.
-_BOTH_FROM, _WRITE_FROM = 6, 8
-_ANSWER_TOKENS = 20
+_BOTH_FROM, _WRITE_FROM = 7, 8
+_ANSWER_TOKENS = 14
 _BETWEEN_LOOKS_S = 0.25
 
 # Sentences of one matter, alike enough that the answer to one question stands near that of another.
