@@ -24,7 +24,7 @@ PARTS = {
     "feedback": Ranking(models=0),
     "feedback by words": Ranking(share=0.0),
     "feedback by meaning": Ranking(pull=0.0),
-    "keeping the first ranks": Ranking(kept=0),
+    "keeping the first rank": Ranking(kept=0),
 }
 
 

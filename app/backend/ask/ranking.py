@@ -3,10 +3,10 @@
 BM25 and cosine, each divided by its best value, are added with one weight: a sum keeps how much
 better one passage is than the next, where ranks alone do not (Bruch, Gai, Ingber 2023). Then what the
 first passages say, their telling words (RM3: Lavrenko, Croft 2001) and the direction of their vectors
-(Rocchio 1971), orders the rest of the pool, but never the first ranks themselves: there such feedback
-costs more than it brings (`tests/evaluation`: of 148 questions for one page each, the right page
-first for 12 fewer in a hundred). How telling a word is, is judged within the pool, so the cost is the
-same in any library.
+(Rocchio 1971), orders the rest of the pool, but the first passage stays first: there such feedback
+costs more than it brings (measured on tests/evaluation/pages: the right page first for 12 questions
+fewer in a hundred). How telling a word is, is judged within the pool, so the cost is the same in any
+library.
 """
 
 import math
@@ -39,7 +39,7 @@ class Ranking:
 
     meaning: float = 0.65
     pool: int = 100
-    kept: int = 3
+    kept: int = 1
     models: int = 5
     terms: int = 20
     share: float = 0.5
