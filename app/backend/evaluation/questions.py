@@ -166,4 +166,6 @@ def _line(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[^\w%€$£.,]+", " ", text.casefold()).split()).rstrip(".,")
+    """For comparing: no case, no signs, one spelling of what is spelled in two ways."""
+    bare = re.sub(r"[^\w%€$£.,]+", " ", text.casefold()).replace("per cent", "percent")
+    return " ".join(re.sub(r"\b(kilo|centi|milli)?(met|lit)re", r"\1\2er", bare).split()).rstrip(".,")

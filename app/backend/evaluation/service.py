@@ -46,7 +46,7 @@ class Extent:
 
 
 FULL = Extent(questions=300, answered=100, unanswerable=50, seconds=None)
-QUICK = Extent(questions=60, answered=16, unanswerable=8, seconds=40.0)
+QUICK = Extent(questions=60, answered=16, unanswerable=8, seconds=35.0)
 
 Event = EvaluationProgress | Evaluated
 # A question, and the documents it is asked within.

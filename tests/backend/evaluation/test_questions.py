@@ -113,6 +113,8 @@ def test_a_passage_answers_if_it_holds_the_sentence_however_the_page_was_cut():
         ("The rent is 1,180 euros.", "1,180 euros", True),
         ("The rent is 1,180 Euros", "1,180 euros", True),
         ("The rent is 1,280 euros.", "1,180 euros", False),
+        ("It has 78 square meters.", "78 square metres", True),
+        ("It is 12 percent.", "12 per cent", True),
         ("It secures the landlord’s claims, a sum of money.", SUM, True),
         ("It is money.", SUM, False),
         ("", "three months", False),
