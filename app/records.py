@@ -215,36 +215,6 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptMessage:
-    """One turn of a prompt, before a model's own template put it into text."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """A message and all that stood behind it.
-
-    Of an answer: `prompt` as turns and as the text (`rendered_prompt`) that `model_sha256` read, what
-    it wrote before marks were taken out (`raw_response`), and how tokens were chosen (`sampling`). An
-    answer in quotes has no prompt: its model only judged sentences, if any were near to each other; then
-    `rendered_prompt` is what it read. Of a question: `document_ids`
-    are the documents it was limited to, as far as they are still there. None: not known, or none.
-    """
-
-    message: Message
-    style: AnswerStyle | None = None
-    prompt: tuple[PromptMessage, ...] | None = None
-    rendered_prompt: str | None = None
-    raw_response: str | None = None
-    model_sha256: str | None = None
-    sampling: dict[str, object] | None = None
-    document_ids: tuple[str, ...] = ()
-    finished_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Conversation:
     """The head of a conversation; its messages are fetched by id."""
 

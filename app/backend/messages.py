@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+from app.audit import Audit
 from app.backend.feed import Feed
 from app.database.audits import Audits
 from app.database.ratings import Ratings
 from app.events import AnswerRated
-from app.records import Audit, Message, RatingReason, Thumb
+from app.records import Message, RatingReason, Thumb
 
 
 class MessageService:

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.audit import Audit
 from app.cli.options import Command, Run, run_of
 from app.cli.output import Output
 from app.cli.program import Desk
 from app.client.figures import figures
 from app.errors import NotFoundError
 from app.events import Failed, Finished
-from app.records import Audit, Message
+from app.records import Message
 
 if TYPE_CHECKING:
     from app.client.client import Client

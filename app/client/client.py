@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from app.audit import Audit
 from app.client.connection import Connection
 from app.client.wire import (
     Additions,
@@ -37,7 +38,6 @@ from app.events import (
 )
 from app.records import (
     Addition,
-    Audit,
     Conversation,
     ConversationDetail,
     Document,

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import sqlite_utils
 
+from app.audit import Audit, PromptMessage
 from app.database.connection import Database
 from app.database.messages import MESSAGES, message_of
 from app.errors import NotFoundError
-from app.records import Audit, PromptMessage
 
 _AT_ONCE = 20
 

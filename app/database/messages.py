@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlite_utils
 
+from app.audit import PromptMessage
 from app.database.connection import Database
 from app.database.text import storable
 from app.errors import NotFoundError
@@ -25,7 +26,6 @@ from app.records import (
     Message,
     MessageState,
     Problem,
-    PromptMessage,
     Rating,
     RatingReason,
     Role,

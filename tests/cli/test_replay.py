@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from app.audit import Audit
 from app.cli.commands import run
 from app.errors import ReportedError
 from app.events import Failed, Finished, Retrieved
 from app.records import (
-    Audit,
     Citation,
     Conversation,
     ConversationDetail,

@@ -1,10 +1,10 @@
 import pytest
 
+from app.audit import PromptMessage
 from app.database.audits import Audits
 from app.database.messages import Conversations, Messages
 from app.database.ratings import Ratings
 from app.errors import InvalidRequestError, NotFoundError
-from app.records import PromptMessage
 
 
 @pytest.fixture

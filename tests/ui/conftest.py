@@ -23,6 +23,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QRectF, Qt, 
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
 
+from app.audit import Audit
 from app.errors import ConnectionLostError, NotFoundError, ReportedError
 from app.events import (
     AnswerRated,
@@ -40,7 +41,6 @@ from app.events import (
 )
 from app.records import (
     Addition,
-    Audit,
     Box,
     Citation,
     Conversation,

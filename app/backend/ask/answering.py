@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
+from app.audit import PromptMessage
 from app.backend.ask.absence import not_named, nothing_found
 from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.prompt import Turn
@@ -20,17 +21,7 @@ from app.database.documents import Documents
 from app.database.messages import Messages
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, Delta, Failed, Finished, Retrieved
-from app.records import (
-    AnswerStyle,
-    Conversation,
-    Manner,
-    Message,
-    MessageState,
-    Problem,
-    PromptMessage,
-    Timings,
-    Usage,
-)
+from app.records import AnswerStyle, Conversation, Manner, Message, MessageState, Problem, Timings, Usage
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
 

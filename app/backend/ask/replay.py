@@ -13,6 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
+from app.audit import Audit
 from app.backend.ask import prompt
 from app.backend.ask.brief import Brief
 from app.backend.ask.evidence import Evidence
@@ -22,7 +23,7 @@ from app.database.audits import Audits
 from app.database.messages import Conversations
 from app.errors import AppError, InvalidRequestError
 from app.events import AskEvent, Finished, Retrieved
-from app.records import Audit, Message, Source, Timings
+from app.records import Message, Source, Timings
 from app.serving.engine import Engine
 from app.serving.generation import Asker, ChatMessage, Generation, Sampling
 from app.serving.models import Models

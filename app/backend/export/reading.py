@@ -2,9 +2,10 @@
 
 import time
 
+from app.audit import Audit
 from app.backend.export.selection import Exchange
 from app.backend.export.training import marked
-from app.records import Audit, Citation, Conversation, Message, Source
+from app.records import Citation, Conversation, Message, Source
 
 _ENDINGS = {
     "running": "Still being written.",

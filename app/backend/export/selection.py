@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.records import Audit
+from app.audit import Audit
 
 Rated = Literal["up", "down", "any"]
 

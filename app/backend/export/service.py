@@ -7,11 +7,12 @@ from typing import Literal
 
 import msgspec
 
+from app.audit import Audit
 from app.backend.export import reading, training
 from app.backend.export.selection import Exchange, Selection, exchanges
 from app.database.audits import Audits
 from app.database.messages import Conversations
-from app.records import Audit, Conversation
+from app.records import Conversation
 
 Format = Literal["jsonl", "markdown", "json"]
 """Training examples; pages to read; everything, with nothing lost."""

@@ -7,11 +7,12 @@ those of the check, not the model's, so what is learned is to cite right.
 
 import msgspec
 
+from app.audit import PromptMessage
 from app.backend.ask import prompt
 from app.backend.ask.followup import leans_on
 from app.backend.ask.prompt import Turn
 from app.backend.export.selection import Exchange
-from app.records import Message, PromptMessage
+from app.records import Message
 
 _WITHOUT_PASSAGES = "You answer questions about the user's documents. Be brief and direct."
 

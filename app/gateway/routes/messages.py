@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.audit import Audit
 from app.events import Failed
 from app.gateway.errors import ClosingError
 from app.gateway.event_stream import EventStream
@@ -9,7 +10,7 @@ from app.gateway.replies import Json
 from app.gateway.routes.ask import block, blocks
 from app.gateway.routes.bodies import Rate, Replay
 from app.gateway.routes.call import Call
-from app.records import Audit, Message
+from app.records import Message
 
 router = APIRouter(tags=["messages"])
 
