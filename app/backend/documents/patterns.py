@@ -36,11 +36,18 @@ _LONGEST = 200
 class Patterns:
     """What is included and excluded, in a folder."""
 
-    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        *,
+        without: Sequence[str] | None = None,
+    ) -> None:
         """
         Args:
             include: only files that match one of these; none: every kind that Carrel takes from folders.
             exclude: beside what is never taken.
+            without: a folder that is not entered, by the names from the folder down to it.
 
         Raises:
             InvalidRequestError: a pattern that cannot be followed, or too many.
@@ -49,6 +56,7 @@ class Patterns:
             _check(pattern)
         if len(include) + len(exclude) > _MOST:
             raise InvalidRequestError(f"More than {_MOST} patterns cannot be followed.")
+        self._without = None if without is None else tuple(without)
         self._include = tuple(map(_Pattern, include))
         self._exclude = tuple(map(_Pattern, (*ALWAYS_EXCLUDED, *exclude)))
 
@@ -66,6 +74,8 @@ class Patterns:
 
     def enters(self, path: Sequence[str]) -> bool:
         """Whether a folder is looked into, whose own folder is."""
+        if tuple(path) == self._without:
+            return False
         return not any(pattern.matches(path) for pattern in self._exclude)
 
     def reaches(self, path: Sequence[str]) -> bool:

@@ -17,7 +17,10 @@ _BURST = 1_000
 
 
 class Changes:
-    """Folders in which something changed, gathered on the observer's thread for the follower's task."""
+    """Folders in which something changed, gathered on the observer's thread for the follower's task.
+
+    Made on the loop that waits for them.
+    """
 
     def __init__(self, folder: Path, patterns: Patterns) -> None:
         self._root = os.fspath(folder)
@@ -27,11 +30,8 @@ class Changes:
         self._heard = 0
         self._bursting = False
         self._last = 0.0
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
-
-    def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
 
     @property
     def burst(self) -> bool:
@@ -48,7 +48,7 @@ class Changes:
             self._parts[part] = self._parts.get(part, False) or deep
             self._heard += 1
             self._last = time.monotonic()
-        if first and self._loop is not None:
+        if first:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens
                 self._loop.call_soon_threadsafe(self._woken.set)
 

@@ -70,16 +70,19 @@ class Follower:
         feed: Feed,
         observers: Observers,
         pace: Pace,
+        profile: Path,
     ) -> None:
+        """`profile`: the folder of what is ours, which is passed over: we write there all the time."""
         self._folder = folder
         self._intake = intake
         self._watched = watched
         self._feed = feed
         self._observers = observers
         self._pace = pace
-        self._patterns = Patterns(folder.include, folder.exclude)
+        self._profile = profile
+        self._patterns: Patterns  # both are made when the task begins
+        self._changes: Changes
         self._stillness = Stillness(pace.still)
-        self._changes = Changes(folder.path, self._patterns)
         self._watch: ObservedWatch | None = None
         self._state: WatchState | None = None
         self._problem: Problem | None = None
@@ -91,7 +94,6 @@ class Follower:
 
     def start(self) -> None:
         """Begin. Call on the gateway's loop."""
-        self._changes.open(asyncio.get_running_loop())
         self._task = asyncio.create_task(self._run(), name=f"follower-{self._folder.id[:8]}")
 
     async def close(self) -> None:
@@ -104,6 +106,10 @@ class Follower:
         await self._unwatch()
 
     async def _run(self) -> None:
+        # On a thread: a share that hangs must not keep the loop.
+        without = await asyncio.to_thread(_inside, self._folder.path, self._profile)
+        self._patterns = Patterns(self._folder.include, self._folder.exclude, without=without)
+        self._changes = Changes(self._folder.path, self._patterns)
         while True:
             wait = self._pace.look
             try:
@@ -277,6 +283,12 @@ class Follower:
         seen, self._shown = self._shown, folder
         if seen is None or replace(seen, scanned_at=folder.scanned_at) != folder or seen.scanned_at is None:
             self._feed.publish(FolderChanged(folder))
+
+
+def _inside(folder: Path, ours: Path) -> tuple[str, ...] | None:
+    """The names from a folder down to another one; None if that is not in it."""
+    real, ours = Path(os.path.realpath(folder)), Path(os.path.realpath(ours))
+    return ours.relative_to(real).parts if ours.is_relative_to(real) else None
 
 
 def _identity(folder: Path) -> str | AppError:

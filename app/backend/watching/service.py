@@ -65,8 +65,9 @@ class WatchService:
         if apart is not None:
             apart.cancel()
             await asyncio.wait([apart])
-        followers, self._followers = self._followers, {}
-        await asyncio.gather(*(follower.close() for follower in followers.values()))
+        async with self._turn:
+            followers, self._followers = self._followers, {}
+            await asyncio.gather(*(follower.close() for follower in followers.values()))
         await asyncio.to_thread(self._observers.close)
 
     async def list(self, user_id: str) -> tuple[WatchedFolder, ...]:
@@ -125,6 +126,7 @@ class WatchService:
             feed=self._feed,
             observers=self._observers,
             pace=self._pace,
+            profile=self._profile,
         )
         self._followers[folder.id] = follower
         follower.start()
@@ -159,6 +161,10 @@ class WatchService:
                 raise InvalidRequestError("This is a file; only folders can be followed. Add it instead.")
             os.scandir(path).close()
             real = path.resolve()
+            if os.name == "posix" and real == real.parent:
+                raise InvalidRequestError(
+                    "This is the whole computer; follow the folders that hold your documents."
+                )
             if real.is_relative_to(self._profile.resolve()):
                 raise InvalidRequestError("This is Carrel's own folder.")
         except PermissionError:

@@ -585,12 +585,29 @@ def test_what_cannot_be_followed_is_refused_with_a_reason(open_library, folder, 
             (profile.root, InvalidRequestError),
             (profile.uploads, InvalidRequestError),
             (f"{folder}/nul\0", FolderMissingError),
+            ("/", InvalidRequestError),
         ):
             with pytest.raises(error):
                 await watching.add(user, str(path))
         with pytest.raises(InvalidRequestError):
             await watching.add(user, str(folder), exclude=["!a"])
         assert await watching.list(user) == ()
+
+    following(open_library, work)
+
+
+def test_what_is_ours_is_passed_over_in_a_folder_that_holds_it(open_library, profile):
+    """Else every line of our log would be a change that is read, and logged."""
+    above = profile.root.parent
+    write(above / "a.txt", "One")
+    log = write(profile.root / "logs" / "carrel.log", "A line.")
+
+    async def work(here):
+        await here.follow(above)
+        await here.until(lambda: here.named("a.txt"))
+        log.write_text("Another line.")
+        write(above / "b.txt", "Two")
+        await here.until(lambda: here.named("a.txt", "b.txt"))
 
     following(open_library, work)
 
