@@ -6,7 +6,7 @@ from typing import get_args
 import click
 import msgspec
 
-from app.cli.documents import failures
+from app.cli.documents import failures, say_what_changed
 from app.cli.interruption import STOPPED
 from app.cli.options import Command, Run, run_of
 from app.cli.output import Output
@@ -121,6 +121,9 @@ def answer(
                     text.mark(event.citations)
                 case Finished():
                     text.end(event.message)
+                    cited = {citation.source for citation in event.message.citations}
+                    sources = [source for source in event.message.sources if source.number in cited]
+                    say_what_changed(desk, sources, run.output)
                     return STOPPED if stopping or event.message.state == "stopped" else 0
                 case Failed():
                     if event.message is not None:

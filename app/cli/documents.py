@@ -1,6 +1,6 @@
 """`carrel add` and `carrel documents`: what is in the library, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +8,12 @@ import click
 
 from app.cli.options import Command, Group, run_of
 from app.cli.output import Output, plain, size
+from app.cli.program import Desk
 from app.cli.progress import add as add_and_wait
 from app.cli.progress import wait
 from app.client.renewal import in_words
 from app.errors import NotFoundError
-from app.records import Addition, Document
+from app.records import Addition, Document, Source
 
 if TYPE_CHECKING:
     from app.client.client import Client
@@ -112,6 +113,16 @@ def failures(additions: Sequence[Addition], output: Output) -> bool:
             table.add_row(plain(addition.name), plain(addition.problem.message), addition.problem.code)
     output.console.print(table)
     return True
+
+
+def say_what_changed(desk: Desk, sources: Iterable[Source], output: Output) -> None:
+    """Remark on stderr which sources are of an earlier state of their file, that is not read again yet."""
+    ids = {source.passage.document_id for source in sources}
+    if not ids:
+        return
+    for document in desk.run(desk.client.documents()):
+        if document.id in ids and document.changed:
+            output.remark(f"{document.name} has changed since it was read; this is what it said before.")
 
 
 async def _find(client: "Client", given: str) -> Document:

@@ -3,6 +3,7 @@
 import click
 
 from app.cli.ask import place
+from app.cli.documents import say_what_changed
 from app.cli.options import Command, run_of
 from app.errors import InvalidRequestError
 
@@ -22,6 +23,7 @@ def search(context: click.Context, query: str, number: int) -> int:
         raise InvalidRequestError("There is nothing to search for.")
     with run.open() as desk:
         result = desk.run(desk.client.search(query, k=number))
+        say_what_changed(desk, result.sources, run.output)
     run.output.data(result)
     if not result.sources:
         run.output.text("Nothing found.")

@@ -11,7 +11,17 @@ from app.cli.ask import line
 from app.cli.commands import run
 from app.errors import ContextOverflowError
 from app.events import Checked, Delta, Failed, Finished, Retrieved
-from app.records import Addition, Citation, Conversation, Message, Passage, Problem, Source
+from app.records import (
+    Addition,
+    Citation,
+    Conversation,
+    Message,
+    Passage,
+    Problem,
+    SearchResult,
+    Source,
+    Timings,
+)
 
 TEXT = "The notice period is three months. The moon is made of cheese."
 QUESTION = Message("m1", "c1", None, "user", "complete", "How long?", 1.0)
@@ -214,3 +224,20 @@ def test_control_sequences_of_a_document_never_reach_the_terminal(program, clien
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\x9b" not in out
+
+
+def test_a_source_whose_file_has_changed_since_is_said_to_be_of_before(
+    program, client, whole_answer, source, lease, capsys
+):
+    client.answer = whole_answer
+    client.found = SearchResult((source,), 1, Timings())
+    client.library = (
+        replace(lease, status="queued", changed=True),
+        replace(lease, id="other", name="other.pdf", changed=True),
+    )
+
+    for line_given in (["ask", "How long?"], ["search", "notice"]):
+        assert run(program, line_given) == 0
+        said = capsys.readouterr().err
+        assert "Lease agreement.pdf has changed since it was read" in said
+        assert "other.pdf" not in said
