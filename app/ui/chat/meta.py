@@ -124,9 +124,12 @@ class MetaLine(QWidget):
 
     def _fit(self) -> None:
         """Leave out from the end what has no room; half a number says nothing."""
-        room = self.width() - self.passages.sizeHint().width()
+        styled = bool(self.own_words.text)
+        first, second = (self.own_words, self.passages) if styled else (self.passages, self.own_words)
+        first.setVisible(True)
+        room = self.width() - first.sizeHint().width()
         for part, there in (
-            (self.own_words, bool(self.own_words.text)),
+            (second, bool(second.text)),
             (self.first, bool(self.first.text)),
             (self.speed, bool(self.speed.text)),
             (self.bar, self.bar.has_parts),

@@ -91,7 +91,7 @@ class SettingsDialog(Sheet):
     def _build(self) -> None:
         grid = QGridLayout()
         grid.setHorizontalSpacing(Space.LARGE)
-        grid.setVerticalSpacing(Space.LARGE)
+        grid.setVerticalSpacing(Space.MEDIUM)
         grid.setColumnStretch(0, 1)
         self._row(grid, 0, "Colours", None, self.colours)
         sizes = QHBoxLayout()

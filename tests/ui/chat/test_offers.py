@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from app.records import Manner, Timings, Usage
 from app.ui.chat.turn import Turn
@@ -95,6 +96,14 @@ def test_the_style_is_shown_and_the_other_one_is_a_click_away(qtbot, turn, answe
     with qtbot.waitSignal(turn.again_asked) as asked:
         turn.restyle.click()
     assert asked.args == [QUESTION, Manner(style=style)]
+
+
+def test_where_there_is_room_for_one_thing_the_style_is_said(turn, answered):
+    turn.show_message(answered(QUOTE, QUOTE, usage=Usage(0, 0)))
+    turn.resize(330, 500)
+    QApplication.processEvents()
+    assert turn.meta.own_words.isVisible()
+    assert not turn.meta.passages.isVisible()
 
 
 def test_of_an_answer_that_was_stopped_nothing_is_offered(turn, answered):
