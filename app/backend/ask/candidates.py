@@ -1,4 +1,4 @@
-"""Which of the passages found become sources: nothing twice, and no document alone."""
+"""Which of the passages found become sources: nothing twice, no document alone, neighbours as one."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,9 @@ _SAME_SHARE = 0.6
 # Of the sources, one document has this part at most, as long as others fit at least half as well.
 _FAIR_SHARE = 0.5
 _FITS = 0.5
+# Neighbours are one source up to so many characters, about two passages; between them are only blanks.
+_LONGEST_JOINED = 1_600
+_WIDEST_GAP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,38 @@ def fair(candidates: Sequence[Candidate], k: int, named: Collection[str] = ()) -
             beyond.append(candidate)
     chosen = [*first, *beyond][:k]
     return sorted(chosen, key=lambda candidate: -candidate.score)
+
+
+def joined(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Passages that follow each other under one heading of a page as one, at the better one's place.
+
+    It has the id of that one; offsets are still those of the page.
+    """
+    kept: list[Candidate] = []
+    for candidate in candidates:
+        for place, other in enumerate(kept):
+            if (whole := _as_one(other, candidate)) is not None:
+                kept[place] = whole
+                break
+        else:
+            kept.append(candidate)
+    return kept
+
+
+def _as_one(better: Candidate, other: Candidate) -> Candidate | None:
+    first, second = sorted((better.passage, other.passage), key=lambda passage: passage.start)
+    one_place = (first.document_id, first.page, first.heading) == (
+        second.document_id,
+        second.page,
+        second.heading,
+    )
+    gap = second.start - first.end
+    if not one_place or not 0 <= gap <= _WIDEST_GAP or second.end - first.start > _LONGEST_JOINED:
+        return None
+    text = f"{first.text}{chr(10) * gap}{second.text}"
+    passage = replace(better.passage, start=first.start, end=second.end, text=text)
+    also = tuple(name for name in better.also if name in other.also)
+    return replace(better, passage=passage, similarity=max(better.similarity, other.similarity), also=also)
 
 
 def _seen_again(candidate: Candidate, name: str) -> Candidate:

@@ -16,7 +16,7 @@ _TOKEN = re.compile(r"[^\W_]+(?:[-–‑./:,_'’][^\W_]+)*")
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,'’]\d{3})+")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
-_FILE_WORD = r"(?:file|document|pdf|paper|datei|dokument)"
+_FILE_WORDS = frozenset(("file", "document", "pdf", "paper", "datei", "dokument"))
 _MOST_SPELLINGS = 60
 
 
@@ -59,14 +59,20 @@ def named(question: str, names: Mapping[str, str]) -> Named:
     for document_id, name in names.items():
         stem, dot, _ = name.rpartition(".")
         title = _words(stem if dot else name)
-        if re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", whole):
+        if dot and _stands(name.casefold(), whole):
             certain.append(document_id)
         elif title and f" {title} " in asked:
-            if re.search(rf" (?:{_FILE_WORD} {re.escape(title)}|{re.escape(title)} {_FILE_WORD}) ", asked):
+            before, _, behind = asked.partition(f" {title} ")
+            if _FILE_WORDS.intersection((*before.split()[-1:], *behind.split()[:1])):
                 certain.append(document_id)
             elif " " in title:
                 likely.append(document_id)
     return Named(tuple(certain), tuple(likely))
+
+
+def _stands(name: str, text: str) -> bool:
+    """Whether the name is there as a whole; looked at closely only where its letters are at all."""
+    return name in text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _codes(token: str) -> Iterator[str]:

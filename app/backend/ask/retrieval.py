@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.backend.ask.candidates import Candidate, fair, without_repeats
+from app.backend.ask.candidates import Candidate, fair, joined, without_repeats
 from app.backend.ask.followup import elliptic
 from app.backend.ask.ranking import Ranking, combined, with_feedback
 from app.backend.ask.scope import Scope, scope
@@ -125,7 +125,7 @@ class Retriever:
         found = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
         named = where.likely.union(where.documents or ())
         return Retrieval(
-            candidates=tuple(fair(without_repeats(found), k, named)),
+            candidates=tuple(joined(fair(without_repeats(found), k, named))),
             found=len(first),
             embed_ms=(meaning.embedded_at - begun) * 1000,
             search_ms=(time.perf_counter() - meaning.embedded_at) * 1000,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backend.ask.candidates import Candidate, fair, without_repeats
+from app.backend.ask.candidates import Candidate, fair, joined, without_repeats
 from app.records import Passage
 
 
@@ -39,6 +39,37 @@ def test_of_overlapping_spans_of_a_page_only_the_first_is_a_source():
         Candidate(passage(4, start=20, end=120, page=2), 0.7, 0.5),
     ]
     assert ids(without_repeats(found)) == [1, 3, 4]
+
+
+def test_neighbours_are_one_source_at_the_place_of_the_better_one():
+    page = "The rent is 900 euros.\n\nIt is due monthly.\n\nPets need consent."
+    parts = [page[0:22], page[24:42], page[44:]]
+    starts = [0, 24, 44]
+    found = [
+        Candidate(
+            passage(number, parts[number], start=starts[number], end=starts[number] + len(parts[number])),
+            1.0,
+            cosine,
+        )
+        for number, cosine in ((1, 0.4), (0, 0.6), (2, 0.2))
+    ]
+
+    (whole,) = joined(found)
+
+    assert (whole.passage.id, whole.similarity) == (1, 0.6)
+    assert whole.passage.text == page[whole.passage.start : whole.passage.end] == page
+
+
+def test_what_is_too_long_or_stands_apart_is_not_joined():
+    found = [
+        Candidate(passage(1, "a" * 1_000, start=0, end=1_000), 1.0, 0.0),
+        Candidate(passage(2, "b" * 1_000, start=1_002, end=2_002), 0.9, 0.0),
+        Candidate(passage(3, "c" * 90, start=2_100, end=2_190), 0.8, 0.0),
+        Candidate(passage(4, "d" * 90, start=2_192, end=2_282, page=2), 0.7, 0.0),
+        Candidate(passage(5, "e" * 90, start=2_192, end=2_282, document="e"), 0.6, 0.0),
+    ]
+
+    assert joined(found) == found
 
 
 def of_two_documents(*scores: float) -> list[Candidate]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from app.backend.ask import inquiry
 from app.backend.ask.inquiry import Named
 
-NAMES = {"a": "Lease.pdf", "b": "Annual_report-2023.pdf", "c": "notes.md"}
+NAMES = {"a": "Lease.pdf", "b": "Annual_report-2023.pdf", "c": "notes.md", "d": "LICENSE"}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,8 @@ def test_a_question_without_any_has_no_other_ways():
         ("What does the file lease say?", Named(certain=("a",))),
         ("What did the annual report 2023 say of costs?", Named(likely=("b",))),
         ("How long is the lease?", Named()),
+        ("What does the license say?", Named()),
+        ("What does the license file say?", Named(certain=("d",))),
         ("How many notes are there in the release.pdf?", Named()),
     ],
 )
