@@ -12,7 +12,7 @@ from app.backend.evaluation.measures import percentile
 from app.backend.evaluation.questions import Question, holds
 from app.evaluation import Measure
 from app.events import Delta
-from app.records import Citation, Source, Usage
+from app.records import AnswerStyle, Citation, Source, Usage
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
 
@@ -29,6 +29,7 @@ class Answered:
     first_ms: float
     usage: Usage
     decode_ms: float
+    style: AnswerStyle = "fixed"
 
     @property
     def refused(self) -> bool:
@@ -72,7 +73,15 @@ class Asking:
                     first = (time.perf_counter() - begun) * 1000
         self.preparation.learn(engine, writing.end)
         citations = tuple(writing.citations)
-        return Answered(writing.text, citations, brief.sources, first, writing.usage, writing.decode_ms)
+        return Answered(
+            writing.text,
+            citations,
+            brief.sources,
+            first,
+            writing.usage,
+            writing.decode_ms,
+            "write" if brief.generation is not None else "quote",
+        )
 
 
 @dataclass(slots=True)
@@ -81,6 +90,12 @@ class Answers:
 
     answerable: list[tuple[Question, Answered]] = field(default_factory=list)
     unanswerable: list[tuple[Question, Answered]] = field(default_factory=list)
+
+    @property
+    def styles(self) -> tuple[AnswerStyle, ...]:
+        """The styles that were answered in, where a model had a part in it."""
+        every = {answered.style for _, answered in (*self.answerable, *self.unanswerable)}
+        return tuple(sorted(every - {"fixed"}))
 
     def measures(self) -> tuple[Measure, ...]:
         """What the answers hold and cite, what is refused, and how fast it is."""

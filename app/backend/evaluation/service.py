@@ -121,6 +121,8 @@ class EvaluationService:
             documents=len(ready),
             passages=sum(document.passages for document in ready),
             note=note,
+            # What "auto" came to with this model.
+            settings={"answered_in": ", ".join(answers.styles)} if answers.styles else {},
             cases=cases.of_library(
                 asked, finding, answers, {document.id: document.name for document in ready}
             ),
@@ -216,6 +218,7 @@ class EvaluationService:
         documents: int,
         passages: int,
         cases: tuple[Case, ...],
+        settings: dict[str, str] | None = None,
         note: str = "",
     ) -> Evaluated:
         models = {model.kind: model for model in self._models.describe()}
@@ -227,7 +230,7 @@ class EvaluationService:
             documents=documents,
             passages=passages,
             models=tuple(models.values()),
-            settings=self._settings,
+            settings=self._settings | (settings or {}),
             measures=measures,
             seconds=time.monotonic() - begun,
             note=note,

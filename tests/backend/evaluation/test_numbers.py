@@ -30,7 +30,7 @@ def sources():
 
 def answered(sources, text, *cites, verdict="supported", first_ms=100.0, tokens=10):
     checks = tuple(Citation(0, len(text), verdict, number, 0, 5) for number in cites)
-    return Answered(text, checks, sources, first_ms, Usage(50, tokens), 1000.0)
+    return Answered(text, checks, sources, first_ms, Usage(50, tokens), 1000.0, "quote" if text else "fixed")
 
 
 def values(measures):
@@ -53,6 +53,7 @@ def test_answers_are_judged_by_what_they_hold_cite_and_refuse(question, sources)
 
     found = values(answers.measures())
 
+    assert answers.styles == ("quote",)
     assert found["asked fact in the answer"] == (0.5, 4)
     assert found["citation precision"] == (0.5, 4)
     assert found["citation recall"] == (0.5, 4)
