@@ -29,6 +29,8 @@ _ITS_VECTORS = """
     FROM vectors v WHERE v.document = ?2 ORDER BY v.passage
 """
 
+_AT_ONCE = 1_000  # vectors of the journal that are cleared in one transaction
+
 
 @dataclass(frozen=True, slots=True)
 class Maker:
@@ -91,23 +93,11 @@ class Renewals:
 
     def begin(self, sha256: str) -> None:
         """Let the vectors of a model that is known wait in the journal; those of any other go."""
-
-        def work(db: sqlite_utils.Database) -> None:
-            db.execute(
-                "UPDATE embedders SET is_next = (sha256 = ?1) WHERE is_next <> (sha256 = ?1)", [sha256]
-            )
-            _forget(db)
-
-        self._database.write(work)
+        self._let_wait(sha256)
 
     def end(self) -> None:
         """No model is to take over: nothing waits in the journal for one."""
-
-        def work(db: sqlite_utils.Database) -> None:
-            db.execute("UPDATE embedders SET is_next = 0 WHERE is_next")
-            _forget(db)
-
-        self._database.write(work)
+        self._let_wait(None)
 
     def passages(self, document_id: str) -> tuple[StoredPassage, ...]:
         """What the vectors of a document are made from, in the order of its passages; none if it is gone."""
@@ -129,6 +119,9 @@ class Renewals:
     def replace(self, sha256: str, document_ids: Sequence[str] | None = None) -> tuple[str, ...]:
         """Put a model's vectors in the place of another's, in one transaction.
 
+        They are still in the journal afterwards, until `end`: to clear it takes as long again, and
+        whoever wants to write waits for this transaction.
+
         Args:
             document_ids: of which documents; None: of all. One that is gone is passed over.
 
@@ -145,16 +138,25 @@ class Renewals:
             lacking = tuple(document for serial, document in behind if not _replace(db, serial, model))
             if lacking:
                 raise _LackingError(lacking)
-            db.conn.executemany(
-                "DELETE FROM journal WHERE document = ? AND embedder = ?",
-                [(serial, model) for serial, _ in behind],
-            )
             return ()
 
         try:
             return self._database.write(work)
         except _LackingError as lacking:
             return lacking.documents
+
+    def _let_wait(self, sha256: str | None) -> None:
+        # Little by little, so that a message that is to be stored need not wait for all of it. A kill
+        # in between leaves the mark of the model whose vectors are still there.
+        while self._database.write(lambda db: _forget(db, sha256), durable=False):
+            continue
+        self._database.write(
+            lambda db: (
+                db.execute(
+                    "UPDATE embedders SET is_next = (sha256 IS ?1) WHERE is_next <> (sha256 IS ?1)", [sha256]
+                ).rowcount
+            )
+        )
 
 
 class _LackingError(Exception):
@@ -170,12 +172,16 @@ def _model(db: sqlite_utils.Database, sha256: str) -> int:
     return -1 if row is None else int(row[0])
 
 
-def _forget(db: sqlite_utils.Database) -> None:
-    """Only a file that is being read, and the model that is to take over, need the journal."""
-    db.execute(
-        "DELETE FROM journal WHERE embedder NOT IN (SELECT id FROM embedders WHERE is_next)"
-        " AND document IN (SELECT serial FROM documents WHERE status IN ('ready', 'failed'))"
-    )
+def _forget(db: sqlite_utils.Database, sha256: str | None) -> int:
+    """Clear some of the journal: only files that are being read, and one model, need it; how many went."""
+    cleared: int = db.execute(
+        "DELETE FROM journal WHERE (made_from, embedder) IN ("
+        " SELECT j.made_from, j.embedder FROM journal j JOIN documents d ON d.serial = j.document"
+        " JOIN embedders e ON e.id = j.embedder"
+        " WHERE d.status IN ('ready', 'failed') AND e.sha256 IS NOT ? LIMIT ?)",
+        [sha256, _AT_ONCE],
+    ).rowcount
+    return cleared
 
 
 def _replace(db: sqlite_utils.Database, document: int, model: int) -> bool:

@@ -52,6 +52,8 @@ def test_the_vectors_of_all_documents_are_replaced_at_once(database, shelf, sear
 
     assert renewals.behind(OTHER) == ()
     assert search.makers() == {OTHER}
+    assert disagreements(database) == ()
+    renewals.end()
     assert count(database, "journal") == 0
     assert disagreements(database) == ()
     for text in ("rent", "deposit", "keys"):
@@ -114,6 +116,19 @@ def test_what_a_model_has_read_stays_until_another_is_to_take_over(database, she
     renewals.end()
 
     assert count(database, "journal") == 0
+    assert disagreements(database) == ()
+
+
+def test_of_two_models_that_were_to_take_over_only_the_last_one_s_vectors_wait(
+    database, shelf, renewals, journal
+):
+    document = shelf.ready("rent")
+    read_anew(renewals, journal, document)
+    renewals.remember("d" * 64, DIMENSION, None)
+
+    renewals.begin("d" * 64)
+
+    assert not journal.known(OTHER, [text_key("rent")])
     assert disagreements(database) == ()
 
 

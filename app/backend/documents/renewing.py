@@ -132,10 +132,10 @@ class Renewer:
                 done.difference_update(lacking)
                 if not lacking:
                     await self._models.promote_embedder()
-        await asyncio.to_thread(self._renewals.end)
         if self._state is not None:
             self._tell(None)
             self._feed.publish(Notice(_finished(wanted)))
+        await asyncio.to_thread(self._renewals.end)
 
     async def _read(self, document_id: str, wanted: Embedder) -> None:
         """Have a vector of every passage in the journal; one that is known is not made again."""

@@ -1,6 +1,7 @@
 """Another embedding model takes over, with real models: the bundled one, a twin of it, a tiny one."""
 
 import asyncio
+import hashlib
 import importlib.util
 import os
 import subprocess
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.backend import services
@@ -19,8 +21,9 @@ from app.cache.embeddings import EmbeddingCache
 from app.cache.sessions import Sessions
 from app.database.agreement import disagreements
 from app.database.connection import Database
+from app.database.documents import Documents, NewPassage, PageText
 from app.database.renewals import Renewals
-from app.events import Notice, RenewalChanged
+from app.events import DocumentChanged, Notice, RenewalChanged
 from app.serving import catalogue
 from app.serving.admission.admission import Admission
 from app.serving.admission.breadcrumb import Breadcrumb
@@ -69,6 +72,12 @@ class Desk:
         """Wait for the end of the renewing, however far it is."""
         async with asyncio.timeout(PATIENCE):
             while self.backend.renewer.state() is not None or not self.renewals:
+                await asyncio.sleep(0.02)
+
+    async def cleared(self):
+        """Wait until nothing is left in the journal."""
+        async with asyncio.timeout(PATIENCE):
+            while self.count("journal"):
                 await asyncio.sleep(0.02)
 
     def makers(self):
@@ -245,7 +254,7 @@ def test_search_answers_from_the_old_vectors_until_the_new_ones_are_there_all_at
             assert (told[0].documents_read, told[0].documents) == (0, 3)
             assert {renewal.answers_from for renewal in told} == {"all-MiniLM-L6-v2"}
             assert len(embedded.of(twin)) == len(set(embedded.of(twin))) == desk.count("vectors")
-            assert desk.count("journal") == 0
+            await desk.cleared()
             assert disagreements(desk.database) == ()
         async with open_desk(twin) as desk:
             assert ANSWER in await desk.found()
@@ -285,6 +294,41 @@ def test_a_file_that_comes_meanwhile_is_found_before_and_after(open_desk, librar
     asyncio.run(main())
 
 
+def test_a_file_that_comes_with_old_vectors_after_the_change_gets_new_ones(
+    open_desk, library, twin, bundled, embedded
+):
+    async def main():
+        await library()
+        async with open_desk(twin) as desk:
+            await desk.renewed()
+            documents = Documents(desk.database)
+            late, _ = documents.add(
+                desk.user,
+                name="late.txt",
+                path="/late.txt",
+                stored=None,
+                content_hash="0" * 64,
+                media_type="text/plain",
+                size=9,
+                paged=False,
+            )
+            text = "Bicycles."
+            passage = NewPassage(1, 0, len(text), None, text, hashlib.sha256(text.encode()).hexdigest())
+            ready = documents.complete(
+                late.id, [PageText(1, text)], [passage], np.ones((1, 384), np.float32), bundled.sha256
+            )
+            assert len(desk.makers()) == 2
+            desk.feed.publish(DocumentChanged(ready))
+            async with asyncio.timeout(PATIENCE):
+                while len(desk.makers()) > 1:
+                    await asyncio.sleep(0.02)
+            assert desk.makers() == [catalogue.sha256(twin)]
+            assert "Bicycles" in await desk.found("bike")
+            assert disagreements(desk.database) == ()
+
+    asyncio.run(main())
+
+
 def test_choosing_the_old_model_again_ends_it(open_desk, library, twin, bundled, embedded):
     async def main():
         await library()
@@ -302,9 +346,7 @@ def test_choosing_the_old_model_again_ends_it(open_desk, library, twin, bundled,
         embedded.texts.clear()
         async with open_desk() as desk:
             assert ANSWER in await desk.found()
-            async with asyncio.timeout(PATIENCE):
-                while desk.count("journal"):
-                    await asyncio.sleep(0.02)
+            await desk.cleared()
             assert desk.makers() == [bundled.sha256]
             assert embedded.texts == {}
             assert disagreements(desk.database) == ()
