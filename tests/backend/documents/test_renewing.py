@@ -329,6 +329,74 @@ def test_a_file_that_comes_with_old_vectors_after_the_change_gets_new_ones(
     asyncio.run(main())
 
 
+def test_it_waits_while_a_file_is_being_read(open_desk, library, twin, bundled, embedded, tmp_path):
+    async def main():
+        await library()
+        new, halfway, reading, go_on = catalogue.sha256(twin), *(asyncio.Event() for _ in range(3))
+
+        async def stand_still(embedder, texts):
+            if embedder.sha256 != new:
+                reading.set()
+                await go_on.wait()
+            elif embedded.of(twin):
+                halfway.set()
+                await reading.wait()
+
+        embedded.before = stand_still
+        async with open_desk(twin) as desk:
+            looks, jobs = asyncio.Queue(), desk.backend.renewer._jobs
+            waiting, loop = jobs.waiting, asyncio.get_running_loop()
+
+            def look():
+                loop.call_soon_threadsafe(looks.put_nowait, len(embedded.of(twin)))
+                return waiting()
+
+            await halfway.wait()
+            jobs.waiting = look
+            adding = asyncio.create_task(desk.add(book(tmp_path / "late.txt", 9)))
+            made = {await looks.get() for _ in range(4)}
+            assert len(made) == 1, "it went on"
+            go_on.set()
+            await adding
+            await desk.renewed()
+            assert desk.makers() == [new]
+
+    asyncio.run(main())
+
+
+def test_a_question_between_the_new_vectors_and_the_new_model_is_found_by_meaning(
+    open_desk, library, twin, monkeypatch
+):
+    promote = Models.promote_embedder
+
+    async def main():
+        await library()
+        stored, go_on = asyncio.Event(), asyncio.Event()
+
+        async def stand_still(models):
+            stored.set()
+            await go_on.wait()
+            await promote(models)
+
+        monkeypatch.setattr(Models, "promote_embedder", stand_still)
+        async with open_desk(twin) as desk:
+            await stored.wait()
+            old = await desk.models.embedder()
+            assert desk.makers() == [catalogue.sha256(twin)] != [old.sha256]
+            assert ANSWER in await desk.found()
+
+            go_on.set()
+            await desk.renewed()
+
+            async def from_before():
+                return old
+
+            monkeypatch.setattr(desk.models, "embedder", from_before)
+            assert ANSWER in await desk.found("Is a kitten allowed here?")  # by the model that was freed
+
+    asyncio.run(main())
+
+
 def test_choosing_the_old_model_again_ends_it(open_desk, library, twin, bundled, embedded):
     async def main():
         await library()
