@@ -97,7 +97,9 @@ class Renewals:
 
     def end(self) -> None:
         """No model is to take over: nothing waits in the journal for one."""
-        self._let_wait(None)
+        query = "SELECT 1 FROM embedders WHERE is_next"
+        if self._database.read(lambda db: db.execute(query).fetchone()) is not None:
+            self._let_wait(None)
 
     def passages(self, document_id: str) -> tuple[StoredPassage, ...]:
         """What the vectors of a document are made from, in the order of its passages; none if it is gone."""

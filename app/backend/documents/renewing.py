@@ -102,13 +102,16 @@ class Renewer:
         if wanted is current:
             await self._catch_up(wanted)
             return
-        while True:
-            # A file that is being read when the model changes may still come with old vectors.
-            async with self._feed.subscribe() as changes:
-                await self._catch_up(wanted)
-                async for change in changes:
-                    if isinstance(change, DocumentChanged) and change.document.status == "ready":
-                        await self._catch_up(wanted)
+        await self._catch_up(wanted)
+        # A file that was being read when the model changed may still come with old vectors.
+        async with self._feed.subscribe() as changes:
+            while await asyncio.to_thread(self._jobs.waiting):
+                change = await anext(changes, None)
+                if change is None:
+                    break
+                if isinstance(change, DocumentChanged) and change.document.status == "ready":
+                    await self._catch_up(wanted)
+        await self._catch_up(wanted)
 
     async def _catch_up(self, wanted: Embedder) -> None:
         """Return when every vector is the wanted model's."""

@@ -295,12 +295,22 @@ def test_a_file_that_comes_meanwhile_is_found_before_and_after(open_desk, librar
 
 
 def test_a_file_that_comes_with_old_vectors_after_the_change_gets_new_ones(
-    open_desk, library, twin, bundled, embedded
+    open_desk, library, twin, bundled, monkeypatch
 ):
+    promote = Models.promote_embedder
+
     async def main():
         await library()
+        stored, go_on = asyncio.Event(), asyncio.Event()
+
+        async def stand_still(models):
+            stored.set()
+            await go_on.wait()
+            await promote(models)
+
+        monkeypatch.setattr(Models, "promote_embedder", stand_still)
         async with open_desk(twin) as desk:
-            await desk.renewed()
+            await stored.wait()
             documents = Documents(desk.database)
             late, _ = documents.add(
                 desk.user,
@@ -312,12 +322,13 @@ def test_a_file_that_comes_with_old_vectors_after_the_change_gets_new_ones(
                 size=9,
                 paged=False,
             )
+            go_on.set()
+            await desk.renewed()
             text = "Bicycles."
             passage = NewPassage(1, 0, len(text), None, text, hashlib.sha256(text.encode()).hexdigest())
             ready = documents.complete(
                 late.id, [PageText(1, text)], [passage], np.ones((1, 384), np.float32), bundled.sha256
             )
-            assert len(desk.makers()) == 2
             desk.feed.publish(DocumentChanged(ready))
             async with asyncio.timeout(PATIENCE):
                 while len(desk.makers()) > 1:
