@@ -26,7 +26,7 @@ _WORD_FOR_WORD = 0.85
 _SAME_THING = 0.5
 _BROUGHT_NEARER = 0.135
 # So many words of each side are tried in each other's place: each try takes a vector.
-_MOST_TRIED = 3
+_MOST_TRIED = 2
 
 _SETTLED_WITHIN_S = 0.5
 # Behind these a word is what is done, or how something is: paraphrases change that freely.

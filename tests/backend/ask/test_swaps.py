@@ -93,7 +93,7 @@ def test_only_what_was_found_supported_is_doubted(source):
     assert evidence.support(SWAPPED.replace("500", "900")).doubt is None
 
 
-def test_vectors_are_asked_for_at_most_a_dozen_at_a_time():
+def test_no_more_than_half_a_dozen_vectors_are_asked_for():
     seen = []
 
     async def counts(texts):
@@ -103,4 +103,4 @@ def test_vectors_are_asked_for_at_most_a_dozen_at_a_time():
     said = "The red roof, the old gate, the long wall and the deep cellar of the barn are insured."
     there = "The blue tower, a new fence, a short path and the high attic of the house are insured."
     assert run(settled(doubt(said, there, NOTHING), counts)) == "supported"
-    assert max(seen) <= 12
+    assert max(seen) <= 6
