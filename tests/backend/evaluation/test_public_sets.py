@@ -35,7 +35,7 @@ def test_cranfield_as_it_is_distributed(tmp_path):
     assert [(text.name, text.text) for text in found.texts] == [("1", "slender wings .")]
     # The second query is judged -1 alone: nothing can be said about it.
     assert [(query.place, query.text, query.relevant) for query in found.queries] == [
-        (1, "what of wings .", {"1": 7.0})
+        (1, "what of wings .", {"1": 3.0})
     ]
 
 
