@@ -9,6 +9,7 @@ _WHILE_READING = 1.0
 _SMALLEST = 32  # tokens; below it a step costs nearly the same
 _TELLING = 32  # tokens from which a step tells the speed of reading
 _WEIGHT = 0.3  # of the newest step; older ones fade
+_CLEARLY = 1.5  # so many times the speed that steps of twice the size need, before they are taken
 
 
 class Pace:
@@ -18,6 +19,7 @@ class Pace:
         """`batch` is the most tokens of one step."""
         self._batch = batch
         self._speed: float | None = None  # tokens a second
+        self._steady = batch  # tokens of a step that only reads
 
     def took(self, tokens: int, seconds: float) -> None:
         """A step that read `tokens` of prompts was over after `seconds`."""
@@ -29,5 +31,13 @@ class Pace:
         """Tokens of prompts for the next step."""
         if self._speed is None:
             return min(self._batch, 128) if writing else self._batch
-        tokens = int(self._speed * (_WHILE_WRITING if writing else _WHILE_READING))
-        return max(_SMALLEST, min(self._batch, tokens))
+        if writing:
+            return max(_SMALLEST, min(self._batch, int(self._speed * _WHILE_WRITING)))
+        # llama.cpp rounds by the shape of a step. A prompt that is alone is read in the same steps each
+        # time, so that what is drawn with a seed is drawn again: not in others with each change of speed.
+        allowed = self._speed * _WHILE_READING
+        while self._steady // 2 >= _SMALLEST and allowed < self._steady:
+            self._steady //= 2
+        while self._steady * 2 <= self._batch and allowed >= self._steady * 2 * _CLEARLY:
+            self._steady *= 2
+        return self._steady

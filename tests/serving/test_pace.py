@@ -12,7 +12,7 @@ def test_a_slow_model_reads_little_at_a_time_while_an_answer_is_written():
         pace.took(100, 2.0)  # 50 tokens a second
 
     assert pace.chunk(writing=True) == 32
-    assert pace.chunk(writing=False) == 50
+    assert pace.chunk(writing=False) == 32
 
 
 def test_a_fast_model_fills_the_batch():
@@ -27,4 +27,18 @@ def test_short_steps_tell_nothing():
     pace.took(3, 5.0)
     pace.took(100, 0.0)
 
+    assert pace.chunk(writing=False) == 512
+
+
+def test_steps_that_only_read_keep_their_size_while_the_speed_goes_up_and_down():
+    pace, sizes = Pace(512), set()
+    pace.took(300, 1.0)
+    for speed in (300, 420, 260, 500, 280, 700, 258):
+        pace.took(speed, 1.0)
+        sizes.add(pace.chunk(writing=False))
+
+    assert sizes == {256}
+
+    for _ in range(20):
+        pace.took(512, 0.5)
     assert pace.chunk(writing=False) == 512
