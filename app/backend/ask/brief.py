@@ -46,11 +46,11 @@ class Brief:
     found: int
     evidence: Evidence
     generation: Generation | None
-    guarded: bool
-    quote: Quote | None
-    embed_ms: float
-    search_ms: float
-    prompt_ms: float
+    guarded: bool = False
+    quote: Quote | None = None
+    embed_ms: float = 0.0
+    search_ms: float = 0.0
+    prompt_ms: float = 0.0
     absent: tuple[str, ...] = ()
     quotes: tuple[Quote, ...] = ()
     sure: bool = False
@@ -121,10 +121,14 @@ class Preparation:
         if reply is not None:
             return replace(_unwritten(engine, question, NOTHING), reply=reply)
         earlier = leans_on(question, [turn.question for turn in turns])
-        wide = await self._retriever.find(
-            user_id, question, k=reading.ALL_SOURCES, document_ids=document_ids, earlier=earlier
+        found = await self._retriever.find(
+            user_id,
+            question,
+            k=reading.SOURCES,
+            beyond=reading.FURTHER,
+            document_ids=document_ids,
+            earlier=earlier,
         )
-        found = replace(wide, candidates=wide.candidates[: reading.SOURCES])
         begun = time.perf_counter()
         passages = [candidate.passage for candidate in found.candidates]
         absent = found.unmet + tuple(
@@ -145,7 +149,8 @@ class Preparation:
                 reading.passages,
                 engine,
                 question,
-                wide.candidates,
+                found.candidates,
+                found.further,
                 turns,
                 answer_tokens=answer_tokens,
                 tokens=self._pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0),
@@ -185,10 +190,6 @@ class Preparation:
             found=0,
             evidence=Evidence((source for source in made.sources if source.read), question),
             generation=Generation(made.prompt, max(1, min(answer_tokens, left)), sampling),
-            guarded=False,
-            quote=None,
-            embed_ms=0.0,
-            search_ms=0.0,
             prompt_ms=(time.perf_counter() - begun) * 1000,
             embed=self._retriever.embed,
             unread_ms=self._pace.estimate(engine.model.sha256, made.unread_tokens),
@@ -233,11 +234,8 @@ def _unwritten(engine: Engine, question: str, found: Retrieval, *, absent: tuple
         found=found.found,
         evidence=Evidence((), question),
         generation=None,
-        guarded=False,
-        quote=None,
         embed_ms=found.embed_ms,
         search_ms=found.search_ms,
-        prompt_ms=0.0,
         absent=absent,
     )
 
@@ -248,19 +246,11 @@ def _quoted(
     """The sentences to be quoted; the passages they stand in come first among the sources."""
     brief = _unwritten(engine, question, found)
     chosen = chosen[:_QUOTED]
-    order = list(dict.fromkeys(extract.candidate for extract in chosen))
-    order += [number for number in range(len(found.candidates)) if number not in order]
-    reading = {extract.candidate for extract in chosen}
+    sources = reading.in_front(found.candidates, chosen, chosen)
     return replace(
         brief,
-        sources=tuple(
-            source_of(number, found.candidates[place], read=place in reading)
-            for number, place in enumerate(order, start=1)
-        ),
-        quotes=tuple(
-            Quote(order.index(extract.candidate) + 1, extract.start, extract.end, extract.text, extract.score)
-            for extract in chosen
-        ),
+        sources=sources,
+        quotes=tuple(reading.quote_of(extract, found.candidates, sources) for extract in chosen),
         sure=_answers(question, chosen[0], found),
         prompt_ms=(time.perf_counter() - begun) * 1000,
     )
@@ -272,9 +262,7 @@ def _above(
     """The quote to stand above a written answer; None where it may not answer."""
     if not _answers(question, best, found):
         return None
-    passage = found.candidates[best.candidate].passage
-    number = next(source.number for source in sources if source.passage.id == passage.id)
-    return Quote(number, best.start, best.end, best.text, best.score)
+    return reading.quote_of(best, found.candidates, sources)
 
 
 def _answers(question: str, best: extracts.Extract, found: Retrieval) -> bool:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.backend.ask import quantities
 
@@ -58,7 +59,7 @@ def named(question: str, names: Mapping[str, str]) -> Named:
     certain, likely = [], []
     for document_id, name in names.items():
         stem, dot, _ = name.rpartition(".")
-        title = _words(stem if dot else name)
+        title = _title(stem if dot else name)
         if dot and _stands(name.casefold(), whole):
             certain.append(document_id)
         elif title and f" {title} " in asked:
@@ -112,3 +113,7 @@ def _in_order(day: str, year: int | None) -> Iterator[str]:
 def _words(text: str) -> str:
     """Its words alone, in small letters: "Annual_report-2023" and "annual report 2023" are the same."""
     return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).casefold()))
+
+
+# The documents of a library are the same for each question.
+_title = lru_cache(maxsize=65_536)(_words)

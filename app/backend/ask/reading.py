@@ -4,7 +4,7 @@ Three forms, as in `prompt`: numbered passages for a capable model, a few senten
 nothing at all for a question that is asked without documents.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.backend.ask import budget, prompt
@@ -19,13 +19,14 @@ from app.serving.generation import ChatMessage, Prompt
 SOURCES = 8
 """How many sources a question shows at most, unless all are to be read."""
 
-ALL_SOURCES = 40
-"""How many then."""
+FURTHER = 32
+"""How many more then."""
 
 # An answer in one sentence: a tiny model that goes on has lost the thread.
 TINY_ANSWER = 160
 _LEAST_ANSWER = 40
 _NO_LIMIT = 1 << 30
+_AROUND_A_PASSAGE = 4  # tokens that may come up where it meets the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +84,15 @@ def sentences(
             break
     engine.check(rendered, 1)
     # The best sentence may be quoted even where there was no room to have it read.
-    order = list(dict.fromkeys(extract.candidate for extract in chosen[: max(len(read), 1)]))
-    order += [number for number in range(len(candidates)) if number not in order]
-    taken = {extract.candidate for extract in read}
-    sources = tuple(
-        source_of(number, candidates[place], read=place in taken)
-        for number, place in enumerate(order, start=1)
-    )
-    if not chosen:
-        return Reading(rendered, sources)
-    best = chosen[0]
-    return Reading(rendered, sources, Quote(order.index(best.candidate) + 1, best.start, best.end, best.text))
+    sources = in_front(candidates, chosen[: max(len(read), 1)], read)
+    return Reading(rendered, sources, quote_of(chosen[0], candidates, sources) if chosen else None)
 
 
 def passages(
     engine: Engine,
     question: str,
     candidates: Sequence[Candidate],
+    further: Sequence[Candidate],
     turns: Sequence[Turn],
     *,
     answer_tokens: int,
@@ -109,6 +102,7 @@ def passages(
     """Numbered passages and the latest turns, as many as fit.
 
     Args:
+        further: candidates that are sources, too, where everything is to be read.
         tokens: how many of passages the model reads while a person waits.
         every: read whatever fits its window instead.
 
@@ -118,15 +112,18 @@ def passages(
     fixed = len(engine.encode(prompt.full(question, ())).tokens)
     window = budget.room(engine.context_length, fixed, answer_tokens, _NO_LIMIT)
     room = window if every else budget.room(engine.context_length, fixed, answer_tokens, tokens)
-    listed = tuple(
-        source_of(number, candidate, read=True) for number, candidate in enumerate(candidates, start=1)
-    )
-    costs = _costs(engine, listed)
-    shown = candidates if every else candidates[:SOURCES]
+    whole = [*candidates, *further]
+    listed = tuple(source_of(number, candidate, read=True) for number, candidate in enumerate(whole, start=1))
+    lengths = {source.passage.id: engine.count(prompt.passage(source)) for source in listed}
+
+    def costs(candidate: Candidate) -> int:
+        return lengths[candidate.passage.id] + _AROUND_A_PASSAGE
+
+    shown = whole if every else candidates
     sources = listed[: len(shown)]
     read = budget.fitting(shown, room.passages, costs)
     sources = tuple(replace(source, read=taken) for source, taken in zip(sources, read, strict=True))
-    spent = sum(engine.count(prompt.passage(source)) for source in sources if source.read)
+    spent = sum(lengths[source.passage.id] for source in sources if source.read)
     sizes = [engine.count(turn.question) + engine.count(turn.answer) + 16 for turn in turns]
     kept = budget.recent(sizes, (room.passages - spent) // 2)
     while True:
@@ -144,11 +141,11 @@ def passages(
         else:
             break
     engine.check(rendered, 1)
-    fitting = budget.fitting(candidates, window.passages, costs)
+    fitting = budget.fitting(whole, window.passages, costs)
     now = {source.passage.id for source in sources if source.read}
     unread = sum(
         costs(candidate)
-        for candidate, fits in zip(candidates, fitting, strict=True)
+        for candidate, fits in zip(whole, fitting, strict=True)
         if fits and candidate.passage.id not in now
     )
     return Reading(rendered, sources, unread_tokens=unread)
@@ -159,6 +156,20 @@ def source_of(number: int, candidate: Candidate, *, read: bool) -> Source:
     return Source(number, candidate.passage, candidate.score, read, candidate.also)
 
 
-def _costs(engine: Engine, sources: Sequence[Source]) -> Callable[[Candidate], int]:
-    costs = {source.passage.id: engine.count(prompt.passage(source)) + 4 for source in sources}
-    return lambda candidate: costs[candidate.passage.id]
+def in_front(
+    candidates: Sequence[Candidate], first: Sequence[Extract], read: Sequence[Extract]
+) -> tuple[Source, ...]:
+    """All candidates as sources, those of the `first` sentences in front; read are those of `read`."""
+    order = dict.fromkeys([*(extract.candidate for extract in first), *range(len(candidates))])
+    taken = {extract.candidate for extract in read}
+    return tuple(
+        source_of(number, candidates[place], read=place in taken)
+        for number, place in enumerate(order, start=1)
+    )
+
+
+def quote_of(extract: Extract, candidates: Sequence[Candidate], sources: Sequence[Source]) -> Quote:
+    """The sentence as a quote of the source that its candidate is."""
+    passage = candidates[extract.candidate].passage
+    number = next(source.number for source in sources if source.passage.id == passage.id)
+    return Quote(number, extract.start, extract.end, extract.text, extract.score)

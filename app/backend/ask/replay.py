@@ -10,8 +10,10 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from app.audit import Audit
 from app.backend.ask import prompt
@@ -180,13 +182,7 @@ def _messages(
 
 def _sampling(stored: dict[str, object]) -> Sampling:
     """What is stored of how tokens were chosen; what this Carrel does not know is left out."""
-    known = {field.name for field in fields(Sampling)}
-    given = {name: _hashable(value) for name, value in stored.items() if name in known}
-    return Sampling(**given)  # type: ignore[arg-type] # it was written from a Sampling
-
-
-def _hashable(value: object) -> object:
-    return tuple(_hashable(item) for item in value) if isinstance(value, list) else value
+    return msgspec.convert(stored, Sampling)
 
 
 def _brief(
@@ -198,9 +194,4 @@ def _brief(
         found=audit.message.found,
         evidence=Evidence(read, question),
         generation=generation,
-        guarded=False,
-        quote=None,
-        embed_ms=0.0,
-        search_ms=0.0,
-        prompt_ms=0.0,
     )

@@ -43,7 +43,8 @@ class Retrieval:
     """What was found for a question, best first, out of `found` passages; and how long it took.
 
     `unmet` are the places that the question names and no document has ("page 99"). `vector` is the
-    question's, by the model with the SHA-256 `embedder`; None without one.
+    question's, by the model with the SHA-256 `embedder`; None without one. `further` are the best of
+    those that are no sources, where they were asked for.
     """
 
     candidates: tuple[Candidate, ...]
@@ -53,6 +54,7 @@ class Retrieval:
     vector: Vector | None
     unmet: tuple[str, ...] = ()
     embedder: str | None = None
+    further: tuple[Candidate, ...] = ()
 
 
 NOTHING = Retrieval((), found=0, embed_ms=0.0, search_ms=0.0, vector=None)
@@ -86,12 +88,14 @@ class Retriever:
         question: str,
         *,
         k: int,
+        beyond: int = 0,
         document_ids: Sequence[str] | None = None,
         earlier: str | None = None,
     ) -> Retrieval:
         """The best `k` passages for a question. Without an embedding model, by words alone.
 
         Args:
+            beyond: how many of those that come after them are wanted, too.
             earlier: the question before, where this one leans on it: then both are searched for,
                 and what fits this one as well comes first.
 
@@ -123,9 +127,13 @@ class Retriever:
         ordered = await self._reranked(question, ordered)
         cosines = {number: cosine for scores in reversed(meaning.near) for number, cosine in scores.items()}
         found = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
-        named = where.likely.union(where.documents or ())
+        kept = without_repeats(found)
+        sources = fair(kept, k, where.likely.union(where.documents or ()))
+        taken = {candidate.passage.id for candidate in sources}
+        further = [candidate for candidate in kept if candidate.passage.id not in taken]
         return Retrieval(
-            candidates=tuple(joined(fair(without_repeats(found), k, named))),
+            candidates=tuple(joined(sources)),
+            further=tuple(joined(further[:beyond])),
             found=len(first),
             embed_ms=(meaning.embedded_at - begun) * 1000,
             search_ms=(time.perf_counter() - meaning.embedded_at) * 1000,
@@ -177,10 +185,11 @@ class Retriever:
             self._log.warning("searching by words alone", extra={"code": error.code})
             return _Meaning(embedded_at=time.perf_counter())
         meaning = await self._meaning(embedder, user_id, queries, where)
-        if not any(meaning.near):
+        others = [other for other in self._models.embedders() if other.sha256 != embedder.sha256]
+        if others and not any(meaning.near):
             makers = await asyncio.to_thread(self._search.makers)
-            for other in self._models.embedders():
-                if other.sha256 in makers and other.sha256 != embedder.sha256:
+            for other in others:
+                if other.sha256 in makers:
                     return await self._meaning(other, user_id, queries, where)
         return meaning
 

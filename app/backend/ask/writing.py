@@ -15,6 +15,7 @@ from app.backend.ask import swaps
 from app.backend.ask.brief import Brief
 from app.backend.ask.grounding import Grounding
 from app.backend.ask.marks import MarkFilter
+from app.backend.ask.quoting import CLOSEST
 from app.backend.ask.sentences import SentenceStream, Span
 from app.backend.ask.swaps import Doubt
 from app.events import Checked, Delta
@@ -27,7 +28,6 @@ _BETWEEN_DELTAS = 1 / 30
 _MOST_DROPPED = 2
 # "The answer to the question is:" is how a tiny model clears its throat.
 _LEAD = re.compile(r"(?:the )?answer(?: to (?:the|this|your) question)?(?: is)?\s*:?\s+(?=\S)", re.IGNORECASE)
-_QUOTE_LEAD = "The closest passage in your documents says: "
 
 
 class Writing:
@@ -262,8 +262,8 @@ class _Guarded:
         quote = self._brief.quote
         assert quote is not None
         said = f"“{quote.text}”"
-        at = len(_QUOTE_LEAD)
-        self._shown = _QUOTE_LEAD + said
+        at = len(CLOSEST)
+        self._shown = CLOSEST + said
         citation = Citation(at, at + len(said), "supported", quote.source, quote.start, quote.end)
         return self._shown, (citation,)
 

@@ -177,3 +177,24 @@ def test_above_a_written_answer_stands_no_quote_that_may_not_answer(open_desk, s
             assert made.above is None
 
     run(main())
+
+
+def test_a_long_document_leaves_room_for_others_among_the_sources(open_desk, script):
+    async def main():
+        async with open_desk() as desk:
+            await desk.shelve("Contracts.pdf", pages=[f"{page} Contract {page}." for page in LONG])
+            for number in range(4):
+                await desk.shelve(
+                    f"Letter {number}.pdf", pages=[f"The notice period of letter {number} ends."]
+                )
+            made = await brief(desk, script(size=LARGE))
+            names = [source.passage.document_name for source in made.sources]
+            assert names.count("Contracts.pdf") == len(names) // 2 == 4
+
+            every = await brief(desk, script(size=LARGE), manner=Manner(read_all=True))
+            assert len(every.sources) == 12
+            assert [source.passage.id for source in every.sources[:8]] == [
+                source.passage.id for source in made.sources
+            ]
+
+    run(main())
