@@ -19,6 +19,7 @@ from app.backend.documents.files import check_unchanged
 from app.backend.documents.parsing.isolation import read_file
 from app.backend.documents.parsing.messages import Opened
 from app.backend.feed import Feed
+from app.backend.finishing import to_its_end
 from app.cache.embeddings import EmbeddingCache
 from app.database.documents import Documents, NewPassage, PageText, Reading
 from app.database.journal import Journal, text_key
@@ -92,7 +93,7 @@ class Indexer:
             read_s=read - begun,
             embed_s=time.monotonic() - read,
         )
-        storing = asyncio.ensure_future(
+        await to_its_end(
             asyncio.to_thread(
                 self._complete,
                 document,
@@ -104,12 +105,6 @@ class Indexer:
                 reading=reading,
             )
         )
-        try:
-            await asyncio.shield(storing)
-        except asyncio.CancelledError:
-            # The transaction goes on in its thread: what it came to has to be known first.
-            await asyncio.wait([storing])
-            raise
 
     def _complete(
         self,

@@ -7,13 +7,14 @@ runs on threads.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path, PurePath
 
 from app.backend.documents import files, media_types
 from app.backend.documents.folders import Found, untouched
 from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
+from app.backend.finishing import to_its_end
 from app.database.places import NewFile, Place, Places, Refusal, Taken
 from app.errors import AppError, FileMissingError, FileUnreadableError
 from app.events import DocumentChanged, DocumentRemoved
@@ -91,8 +92,8 @@ class Intake:
             if isinstance(looked, Taken):
                 await self.tell(looked)
             if batch.is_due:
-                await _to_its_end(self._store(user_id, batch, by_hand=by_hand))
-        await _to_its_end(self._store(user_id, batch, by_hand=by_hand))
+                await to_its_end(self._store(user_id, batch, by_hand=by_hand))
+        await to_its_end(self._store(user_id, batch, by_hand=by_hand))
         return batch.additions
 
     async def tell(self, taken: Taken) -> None:
@@ -206,16 +207,6 @@ class _Batch:
         waiting, self._waiting, self._since = self._waiting, [], time.monotonic()
         taken = [(number, file) for number, file in waiting if isinstance(file, NewFile)]
         return taken, [(number, file) for number, file in waiting if isinstance(file, Refusal)]
-
-
-async def _to_its_end(work: Coroutine[None, None, None]) -> None:
-    """Do what must not be left half done: stored, but not told. A cancellation waits for it."""
-    doing = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait([doing])
-        raise
 
 
 def shown(path: str) -> str:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from app.backend.documents.chunking import embedding_text
 from app.backend.documents.indexing import BATCH_PASSAGES, patiently
 from app.backend.feed import Feed
+from app.backend.finishing import to_its_end
 from app.database.jobs import Jobs
 from app.database.journal import Journal, text_key
 from app.database.renewals import Renewals, StoredPassage
@@ -99,10 +100,9 @@ class Renewer:
         wanted = await self._models.wanted_embedder()
         if wanted is None:
             return
-        if wanted is current:
-            await self._catch_up(wanted)
-            return
         await self._catch_up(wanted)
+        if wanted is current:
+            return
         # A file that was being read when the model changed may still come with old vectors.
         async with self._feed.subscribe() as changes:
             while await asyncio.to_thread(self._jobs.waiting):
@@ -149,7 +149,7 @@ class Renewer:
         for start in range(0, len(missing), BATCH_PASSAGES):
             batch = missing[start : start + BATCH_PASSAGES]
             await self._quiet()
-            cut = await asyncio.to_thread(lambda: [wanted.cut(texts[key]) for key in batch])  # noqa: B023
+            cut = await asyncio.to_thread(list, map(wanted.cut, [texts[key] for key in batch]))
             vectors = await patiently(wanted, cut)
             await asyncio.to_thread(self._journal.note, document_id, wanted.sha256, batch, vectors)
 
@@ -167,15 +167,7 @@ class Renewer:
         return list(zip(keys, texts, strict=True))
 
     async def _replace(self, wanted: Embedder, document_ids: Sequence[str] | None) -> tuple[str, ...]:
-        """As `Renewals.replace`; cancelled, it is known first what that came to."""
-        replacing = asyncio.ensure_future(
-            asyncio.to_thread(self._renewals.replace, wanted.sha256, document_ids)
-        )
-        try:
-            return await asyncio.shield(replacing)
-        except asyncio.CancelledError:
-            await asyncio.wait([replacing])
-            raise
+        return await to_its_end(asyncio.to_thread(self._renewals.replace, wanted.sha256, document_ids))
 
     async def _quiet(self) -> None:
         """Wait until no question is being embedded and no file waits to be read."""

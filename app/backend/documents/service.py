@@ -13,6 +13,7 @@ from app.backend.documents.intake import Intake, shown
 from app.backend.documents.patterns import Patterns
 from app.backend.documents.viewing import PageViewer
 from app.backend.feed import Feed
+from app.backend.finishing import to_its_end
 from app.database.documents import Documents
 from app.errors import AppError, DocumentError, InvalidRequestError, UnsupportedTypeError
 from app.events import DocumentChanged, DocumentRemoved
@@ -114,14 +115,7 @@ class DocumentService:
             except DocumentError as error:
                 return Addition(name, problem=error.problem)
             async with self._uploads_turn:
-                keeping = asyncio.ensure_future(
-                    asyncio.to_thread(self._keep, user_id, name, incoming, looked)
-                )
-                try:
-                    return await asyncio.shield(keeping)
-                except asyncio.CancelledError:
-                    await asyncio.wait([keeping])
-                    raise
+                return await to_its_end(asyncio.to_thread(self._keep, user_id, name, incoming, looked))
 
     async def sweep(self, user_id: str) -> None:
         """At start: remove what uploads that were cut short, or deletions, have left."""

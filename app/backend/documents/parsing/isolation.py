@@ -32,6 +32,7 @@ from app.backend.documents.parsing.messages import (
     decode_from_child,
     encode,
 )
+from app.backend.finishing import to_its_end
 from app.confinement import processes, spawn
 from app.errors import (
     AppError,
@@ -183,11 +184,9 @@ class Child:
 
     async def start(self) -> None:
         """Spawn the process; it runs when this returns. Ended again if cancelled meanwhile."""
-        starting = asyncio.ensure_future(asyncio.to_thread(self._start))
         try:
-            await asyncio.shield(starting)
+            await to_its_end(asyncio.to_thread(self._start))
         except asyncio.CancelledError:
-            await asyncio.wait([starting])
             await self.end()
             raise
 
@@ -205,12 +204,7 @@ class Child:
 
     async def end(self) -> None:
         """Kill the process if it still runs, and free the pipe. Idempotent, never interrupted."""
-        ending = asyncio.ensure_future(asyncio.to_thread(self._end))
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await asyncio.wait([ending])
-            raise
+        await to_its_end(asyncio.to_thread(self._end))
 
     # --- on a thread of the pool
 
