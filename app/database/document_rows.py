@@ -45,9 +45,14 @@ def row_of(
     return row
 
 
+def row_by_serial(db: sqlite_utils.Database, serial: int) -> dict[str, Any]:
+    """The row of the document with this serial number, which must be there."""
+    return next(iter(db.query("SELECT * FROM documents WHERE serial = ?", [serial])))
+
+
 def by_serial(db: sqlite_utils.Database, serial: int) -> Document:
     """The document with this serial number, which must be there."""
-    return document_of(next(iter(db.query("SELECT * FROM documents WHERE serial = ?", [serial]))))
+    return document_of(row_by_serial(db, serial))
 
 
 def change(db: sqlite_utils.Database, serial: int, changes: Mapping[str, object]) -> Document:

@@ -33,8 +33,7 @@ class Place:
     One without a document was refused (`problem`), or removed from the library by the user.
     `looked_at` is when it was opened last; `missing_since` is None while it is there; `mounted`
     files lie on another disk than the folder they were found from; `away` ones are missing together with
-    all others of their folder. `unread` ones were not there in
-    the moment when they were to be read.
+    all others of their folder. `unread` ones were not there in the moment when they were to be read.
     """
 
     id: int
@@ -90,10 +89,7 @@ class Places:
 
     def apart(self, user_id: str) -> list[Place]:
         """The places that are in no followed folder."""
-        where = (
-            "p.user_id = ? AND NOT EXISTS (SELECT 1 FROM watched_folders w WHERE w.user_id = p.user_id"
-            " AND substr(p.path, 1, length(w.place)) = w.place)"
-        )
+        where = f"p.user_id = ? AND NOT {placing.FOLLOWED}"
         return self._database.read(lambda db: list(_places(db, where, [user_id])))
 
     def with_stamp(self, user_id: str, stamp: Stamp) -> list[Place]:
@@ -302,13 +298,12 @@ def _places(db: sqlite_utils.Database, where: str, values: Sequence[object]) -> 
 
 
 def _place(row: dict[str, Any]) -> Place:
-    known = row["mtime_ns"] is not None
     code = row["error_code"]
     return Place(
         id=row["id"],
         path=os.fsdecode(row["path"]),
         document_id=row["document_id"],
-        stamp=Stamp(row["size"], row["mtime_ns"], row["inode"]) if known else None,
+        stamp=placing.stamp_of(row),
         looked_at=row["looked_at"] or 0.0,
         by_hand=bool(row["by_hand"]),
         mounted=bool(row["mounted"]),

@@ -10,13 +10,19 @@ from typing import Any, Literal
 
 import sqlite_utils
 
-from app.database.document_rows import one, queue
+from app.database.document_rows import one, queue, row_by_serial
 from app.database.passages import clear
 from app.database.text import storable
 from app.records import Problem
 
 # A document that failed for one of these is read again as soon as its file is there.
 AWAY = ("file_missing", "file_unreadable")
+FOLLOWED = (
+    "EXISTS (SELECT 1 FROM watched_folders w WHERE w.user_id = p.user_id"
+    " AND substr(p.path, 1, length(w.place)) = w.place)"
+)
+"""Condition: the place `p` is in a followed folder."""
+
 _INODE_BITS = 63  # what an SQLite integer holds; some file systems number beyond
 
 
@@ -84,14 +90,14 @@ def take(
     """
     path = os.fsencode(file.path)
     place = one(db, "SELECT * FROM places WHERE user_id = ? AND path = ?", [user_id, path])
-    held = _document(db, place["document"]) if place is not None and place["document"] else None
+    held = row_by_serial(db, place["document"]) if place is not None and place["document"] else None
     same = one(
         db, "SELECT * FROM documents WHERE user_id = ? AND content_hash = ?", [user_id, file.content_hash]
     )
     how: How
     if same is not None:
         serial, how = same["serial"], "known"
-        untouched = place is not None and _stamp(place) == file.stamp and not by_hand
+        untouched = place is not None and stamp_of(place) == file.stamp and not by_hand
         if same["status"] == "failed" and not untouched:
             queue(db, serial)
         elif place is not None and place["document"] == serial and place["missing_since"] is None:
@@ -127,7 +133,7 @@ def refuse(db: sqlite_utils.Database, user_id: str, refusal: Refusal) -> str | N
     """Note a file that cannot be taken in; returns the id of the document that it was, if it was one."""
     path = os.fsencode(refusal.path)
     place = one(db, "SELECT * FROM places WHERE user_id = ? AND path = ?", [user_id, path])
-    held = _document(db, place["document"]) if place is not None and place["document"] else None
+    held = row_by_serial(db, place["document"]) if place is not None and place["document"] else None
     its_own = held is not None and not _elsewhere(db, held, place)
     values = {
         "user_id": user_id,
@@ -182,7 +188,7 @@ def settle(db: sqlite_utils.Database, serial: int) -> tuple[str, str] | None:
     Returns:
         Id and content hash of the document if it was removed.
     """
-    document = _document(db, serial)
+    document = row_by_serial(db, serial)
     if document["stored"] is not None:
         return None  # an upload lies in the profile, whatever lies elsewhere
     places = list(
@@ -216,11 +222,16 @@ def settle(db: sqlite_utils.Database, serial: int) -> tuple[str, str] | None:
 def set_aside(db: sqlite_utils.Database, serial: int) -> None:
     """The user removes a document: its files in followed folders do not come back by themselves."""
     db.execute(
-        "UPDATE places SET document = NULL, error_code = NULL, error_message = NULL"
-        " WHERE document = ? AND EXISTS (SELECT 1 FROM watched_folders w WHERE w.user_id = places.user_id"
-        " AND substr(places.path, 1, length(w.place)) = w.place)",
+        "UPDATE places AS p SET document = NULL, error_code = NULL, error_message = NULL"  # noqa: S608
+        f" WHERE document = ? AND {FOLLOWED}",
         [serial],
     )
+
+
+def stamp_of(place: Mapping[str, Any]) -> Stamp | None:
+    """What the row of a place remembers of its file, if anything."""
+    known = place["mtime_ns"] is not None
+    return Stamp(place["size"], place["mtime_ns"], place["inode"]) if known else None
 
 
 def is_there(db: sqlite_utils.Database, serial: int) -> bool:
@@ -282,11 +293,6 @@ def _put(db: sqlite_utils.Database, place: dict[str, Any] | None, values: dict[s
         db["places"].update(place["id"], values)
 
 
-def _stamp(place: dict[str, Any]) -> Stamp | None:
-    known = place["mtime_ns"] is not None
-    return Stamp(place["size"], place["mtime_ns"], place["inode"]) if known else None
-
-
 def _stamped(stamp: Stamp | None) -> dict[str, object]:
     if stamp is None:
         return {"size": None, "mtime_ns": None, "inode": None}
@@ -296,7 +302,3 @@ def _stamped(stamp: Stamp | None) -> dict[str, object]:
 def _has_passages(db: sqlite_utils.Database, serial: int) -> bool:
     query = "SELECT 1 FROM passages WHERE document = ? LIMIT 1"
     return db.execute(query, [serial]).fetchone() is not None
-
-
-def _document(db: sqlite_utils.Database, serial: int) -> dict[str, Any]:
-    return next(iter(db.query("SELECT * FROM documents WHERE serial = ?", [serial])))
