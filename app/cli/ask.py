@@ -1,6 +1,5 @@
 """`carrel ask`: a question, its answer as it streams, and where it stands in the documents."""
 
-import contextlib
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +12,7 @@ from app.cli.options import Command, Run, run_of
 from app.cli.output import Output
 from app.cli.program import Desk
 from app.cli.progress import add
-from app.errors import ConnectionLostError, InvalidRequestError, ReportedError
+from app.errors import InvalidRequestError
 from app.events import AskEvent, Checked, Delta, Failed, Finished, Retrieved
 from app.records import Citation, Manner, Message, Source, Style
 
@@ -124,9 +123,7 @@ def answer(
                     text.end(event.message)
                     cited = {citation.source for citation in event.message.citations}
                     sources = [source for source in event.message.sources if source.number in cited]
-                    # The answer is whole; whoever gave it may be gone by now.
-                    with contextlib.suppress(ConnectionLostError, ReportedError):
-                        say_what_changed(desk, sources, run.output)
+                    say_what_changed(desk, sources, run.output)
                     return STOPPED if stopping or event.message.state == "stopped" else 0
                 case Failed():
                     if event.message is not None:

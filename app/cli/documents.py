@@ -12,7 +12,7 @@ from app.cli.program import Desk
 from app.cli.progress import add as add_and_wait
 from app.cli.progress import wait
 from app.client.renewal import in_words
-from app.errors import NotFoundError
+from app.errors import ConnectionLostError, NotFoundError, ReportedError
 from app.records import Addition, Document, Source
 
 if TYPE_CHECKING:
@@ -116,11 +116,19 @@ def failures(additions: Sequence[Addition], output: Output) -> bool:
 
 
 def say_what_changed(desk: Desk, sources: Iterable[Source], output: Output) -> None:
-    """Remark on stderr which sources are of an earlier state of their file, that is not read again yet."""
+    """Remark on stderr which sources are of an earlier state of their file, that is not read again yet.
+
+    Nothing is said where that cannot be learned: the command has done what it was for, and the Carrel
+    that answered may be gone by now.
+    """
     ids = {source.passage.document_id for source in sources}
     if not ids:
         return
-    for document in desk.run(desk.client.documents()):
+    try:
+        documents = desk.run(desk.client.documents())
+    except (ConnectionLostError, ReportedError):
+        return
+    for document in documents:
         if document.id in ids and document.changed:
             output.remark(f"{document.name} has changed since it was read; this is what it said before.")
 
