@@ -1,5 +1,6 @@
 """A gateway over a real backend: real storage, a real queue; models only where a test asks for them."""
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
@@ -190,3 +191,18 @@ async def _read(site: Site, document: Path) -> None:
         assert addition.document is not None
         while (await site.client.document(addition.document.id)).status != "ready":
             await anext(changes)
+
+
+@pytest.fixture
+def answer(site):
+    """An answer in the store; the site has no models, so it is put there as Answering does."""
+    conversations, messages = site.backend.ask._conversations, site.backend.ask._messages
+
+    async def store():
+        user = await site.backend.accounts.local_user()
+        made = await asyncio.to_thread(conversations.create, user, "The rent")
+        question = await asyncio.to_thread(messages.add_question, user, made.id, "How much?")
+        started = await asyncio.to_thread(messages.start_answer, user, made.id, parent_id=question.id)
+        return await asyncio.to_thread(messages.finish, started.id, state="complete", text="900 euros.")
+
+    return site.do(store())

@@ -32,20 +32,6 @@ async def whole(chunks):
     return b"".join([chunk async for chunk in chunks])
 
 
-@pytest.fixture
-def answer(site):
-    conversations, messages = site.backend.ask._conversations, site.backend.ask._messages
-
-    async def store():
-        user = await site.backend.accounts.local_user()
-        made = await asyncio.to_thread(conversations.create, user, "The rent")
-        question = await asyncio.to_thread(messages.add_question, user, made.id, "How much?")
-        started = await asyncio.to_thread(messages.start_answer, user, made.id, parent_id=question.id)
-        return await asyncio.to_thread(messages.finish, started.id, state="complete", text="900 euros.")
-
-    return site.do(store())
-
-
 def test_every_way_to_the_gateway_gets_the_same_bytes(site, answer):
     asked = {"conversation_id": answer.conversation_id}
     in_process = site.do(whole(site.client.export("markdown", **asked)))

@@ -8,21 +8,6 @@ from app.errors import ReportedError
 from app.events import AnswerRated, Finished
 
 
-@pytest.fixture
-def answer(site):
-    """An answer in the store; the site has no models, so it is put there as Answering does."""
-    conversations, messages = site.backend.ask._conversations, site.backend.ask._messages
-
-    async def store():
-        user = await site.backend.accounts.local_user()
-        made = await asyncio.to_thread(conversations.create, user, "The rent")
-        question = await asyncio.to_thread(messages.add_question, user, made.id, "How much?")
-        started = await asyncio.to_thread(messages.start_answer, user, made.id, parent_id=question.id)
-        return await asyncio.to_thread(messages.finish, started.id, state="complete", text="900 euros.")
-
-    return site.do(store())
-
-
 def test_a_rating_is_given_heard_of_and_taken_back(site, answer):
     async def rate():
         standing = asyncio.Event()

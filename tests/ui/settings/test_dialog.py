@@ -13,7 +13,7 @@ def dialog(qtbot, theme, settings, bridge, window) -> SettingsDialog:
         settings,
         bridge,
         window.shelf.following,
-        model="/opt/model.gguf",
+        model="/models/chat.gguf",
         address=None,
         parent=window,
     )
