@@ -185,8 +185,10 @@ class Retriever:
             self._log.warning("searching by words alone", extra={"code": error.code})
             return _Meaning(embedded_at=time.perf_counter())
         meaning = await self._meaning(embedder, user_id, queries, where)
+        if any(meaning.near):
+            return meaning
         others = [other for other in self._models.embedders() if other.sha256 != embedder.sha256]
-        if others and not any(meaning.near):
+        if others:
             makers = await asyncio.to_thread(self._search.makers)
             for other in others:
                 if other.sha256 in makers:
