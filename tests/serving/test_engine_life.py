@@ -75,7 +75,7 @@ def test_an_embedding_model_cannot_answer(models):
 
 
 def test_one_question_more_than_may_wait_is_refused_at_once(new_engine):
-    engine = new_engine(queue_limit=2)
+    engine = new_engine(queue_limit=2, slots=1)  # the two wait as long as the first is answered
 
     async def crowd():
         first = engine.generate(generation(engine, STORY, 400))
