@@ -4,12 +4,15 @@ Nothing is copied into the repository: the language reference (`pydoc_data.topic
 are on every machine that runs the tests, under the PSF licence.
 """
 
+import ast
 import importlib
+import importlib.util
 import inspect
 import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from pydoc_data.topics import topics
 from types import ModuleType
 from typing import Literal
@@ -28,11 +31,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One document: its title, and what is bound in it, topics of the reference or modules."""
+    """One document: its title, and what is bound in it, topics of the reference or modules.
+
+    `sources` are modules that are read and not imported: not every Python has what they need.
+    """
 
     title: str
     topics: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     columns: int = 1
 
     @property
@@ -46,6 +53,8 @@ class Volume:
             yield from _topic(topics[topic])
         for name in self.modules:
             yield from _module(importlib.import_module(name))
+        for name in self.sources:
+            yield from _source(name)
 
 
 VOLUMES = (
@@ -76,7 +85,7 @@ VOLUMES = (
     Volume("Logging", modules=("logging", "logging.handlers", "logging.config")),
     Volume("Archives and pickles", modules=("pickle", "pickletools", "shelve", "zipfile", "tarfile", "gzip")),
     Volume("Sockets", modules=("socket", "ssl", "socketserver", "selectors")),
-    Volume("Turtle graphics", modules=("turtle",), columns=2),
+    Volume("Turtle graphics", sources=("turtle",)),
     Volume("Types, enumerations and collections", modules=("typing", "enum", "collections", "functools")),
     Volume("Threads and processes", modules=("threading", "subprocess", "multiprocessing", "queue", "sched")),
     Volume("Files and folders", modules=("os", "pathlib", "shutil", "tempfile", "glob", "filecmp")),
@@ -109,6 +118,35 @@ def _module(module: ModuleType) -> Iterator[Block]:
                     yield from _described(f"{name}.{part}", member)
 
 
+def _source(name: str) -> Iterator[Block]:
+    """As `_module`, from the module's source."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    tree = ast.parse(Path(found.origin).read_text("utf-8"))
+    yield Block("chapter", name)
+    yield from _paragraphs(ast.get_docstring(tree))
+    for owner in sorted(_public(tree), key=lambda node: node.name):
+        yield from _headed(owner.name, owner)
+        if isinstance(owner, ast.ClassDef):
+            for member in _public(owner):
+                yield from _headed(f"{owner.name}.{member.name}", member)
+
+
+def _public(owner: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.FunctionDef]:
+    return [
+        node
+        for node in owner.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+    ]
+
+
+def _headed(name: str, node: ast.ClassDef | ast.FunctionDef) -> Iterator[Block]:
+    if blocks := list(_paragraphs(ast.get_docstring(node))):
+        yield Block("heading", name)
+        yield from blocks
+
+
 def _belongs(value: object, module: ModuleType) -> bool:
     home = str(getattr(value, "__module__", None) or "").split(".")[0].lstrip("_")
     return home == module.__name__.split(".")[0]
@@ -124,9 +162,12 @@ def _described(name: str, value: object) -> Iterator[Block]:
 def _docstring(value: object) -> Iterator[Block]:
     with warnings.catch_warnings(action="ignore"):  # some only say that they are deprecated
         text = getattr(value, "__doc__", None)
-    if isinstance(text, str):
-        for paragraph in _PARAGRAPH.split(inspect.cleandoc(text)):
-            yield from _paragraph(paragraph)
+    yield from _paragraphs(inspect.cleandoc(text) if isinstance(text, str) else None)
+
+
+def _paragraphs(text: str | None) -> Iterator[Block]:
+    for paragraph in _PARAGRAPH.split(text or ""):
+        yield from _paragraph(paragraph)
 
 
 def _paragraph(paragraph: str) -> Iterator[Block]:
