@@ -211,7 +211,11 @@ def test_an_embedding_model_in_quarantine_is_not_loaded_by_itself(desk, tiny, mo
     here = desk(embedding=wanted)
     here.models.start()
 
-    assert asyncio.run(here.models.embedder()).sha256 == models.embedding.sha256
+    async def both():
+        return await here.models.embedder(), await here.models.wanted_embedder()
+
+    current, wanted = asyncio.run(both())
+    assert (current.sha256, wanted) == (models.embedding.sha256, None)
     assert codes(here)[-1] == "model_quarantined"
 
 
