@@ -222,8 +222,8 @@ def settle(db: sqlite_utils.Database, serial: int) -> tuple[str, str] | None:
 def set_aside(db: sqlite_utils.Database, serial: int) -> None:
     """The user removes a document: its files in followed folders do not come back by themselves."""
     db.execute(
-        "UPDATE places AS p SET document = NULL, error_code = NULL, error_message = NULL"  # noqa: S608
-        f" WHERE document = ? AND {FOLLOWED}",
+        "UPDATE places AS p SET document = NULL,"  # noqa: S608 - only the constant above is put in
+        f" error_code = NULL, error_message = NULL WHERE document = ? AND {FOLLOWED}",
         [serial],
     )
 

@@ -122,6 +122,15 @@ def test_without_a_reranking_model_that_works_search_goes_on(desk, tiny, models)
     assert wrong.models.describe()[2].problem.code == "model_file_invalid"
 
 
+def embedders(desk):
+    """The one that searches and the one that is wanted, once both are settled."""
+
+    async def both():
+        return await desk.models.embedder(), await desk.models.wanted_embedder()
+
+    return asyncio.run(both())
+
+
 def codes(desk):
     return [notice.code for notice in desk.notices]
 
@@ -156,10 +165,7 @@ def test_a_copy_of_the_librarys_model_is_the_same_model(desk, models, tmp_path):
     here = desk(embedding=copy, library=MadeWith(models.embedding.path, models.embedding.sha256))
     here.models.start()
 
-    async def both():
-        return await here.models.embedder(), await here.models.wanted_embedder()
-
-    old, new = asyncio.run(both())
+    old, new = embedders(here)
     assert old is new
 
 
@@ -173,10 +179,7 @@ def test_where_the_librarys_model_is_gone_the_wanted_one_searches_and_it_is_said
     here = desk(library=MadeWith(old, "e" * 64))
     here.models.start()
 
-    async def both():
-        return await here.models.embedder(), await here.models.wanted_embedder()
-
-    current, wanted = asyncio.run(both())
+    current, wanted = embedders(here)
     assert current is wanted
     assert codes(here) == ["embedder_gone"]
 
@@ -191,10 +194,7 @@ def test_a_wanted_model_that_gives_no_vectors_leaves_the_search_to_another(desk,
     here = desk(embedding=tiny("bert"), library=library)
     here.models.start()
 
-    async def both():
-        return await here.models.embedder(), await here.models.wanted_embedder()
-
-    current, wanted = asyncio.run(both())
+    current, wanted = embedders(here)
     assert (current.sha256, wanted) == (models.embedding.sha256, None)
     (notice,) = here.notices
     assert notice.code == "model_file_invalid"
@@ -211,10 +211,7 @@ def test_an_embedding_model_in_quarantine_is_not_loaded_by_itself(desk, tiny, mo
     here = desk(embedding=wanted)
     here.models.start()
 
-    async def both():
-        return await here.models.embedder(), await here.models.wanted_embedder()
-
-    current, wanted = asyncio.run(both())
+    current, wanted = embedders(here)
     assert (current.sha256, wanted) == (models.embedding.sha256, None)
     assert codes(here)[-1] == "model_quarantined"
 

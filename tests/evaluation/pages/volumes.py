@@ -106,7 +106,7 @@ def _topic(text: str) -> Iterator[Block]:
 def _module(module: ModuleType) -> Iterator[Block]:
     """A module's own docstring, then its public classes with their methods, and its functions."""
     yield Block("chapter", module.__name__)
-    yield from _docstring(module)
+    yield from _paragraphs(_docstring(module))
     for name, value in sorted(vars(module).items()):
         if name.startswith("_") or not _belongs(value, module):
             continue
@@ -127,10 +127,10 @@ def _source(name: str) -> Iterator[Block]:
     yield Block("chapter", name)
     yield from _paragraphs(ast.get_docstring(tree))
     for owner in sorted(_public(tree), key=lambda node: node.name):
-        yield from _headed(owner.name, owner)
+        yield from _headed(owner.name, ast.get_docstring(owner))
         if isinstance(owner, ast.ClassDef):
             for member in _public(owner):
-                yield from _headed(f"{owner.name}.{member.name}", member)
+                yield from _headed(f"{owner.name}.{member.name}", ast.get_docstring(member))
 
 
 def _public(owner: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.FunctionDef]:
@@ -141,28 +141,26 @@ def _public(owner: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.Functio
     ]
 
 
-def _headed(name: str, node: ast.ClassDef | ast.FunctionDef) -> Iterator[Block]:
-    if blocks := list(_paragraphs(ast.get_docstring(node))):
-        yield Block("heading", name)
-        yield from blocks
-
-
 def _belongs(value: object, module: ModuleType) -> bool:
     home = str(getattr(value, "__module__", None) or "").split(".")[0].lstrip("_")
     return home == module.__name__.split(".")[0]
 
 
 def _described(name: str, value: object) -> Iterator[Block]:
-    blocks = list(_docstring(value))
-    if blocks and (inspect.isroutine(value) or inspect.isclass(value) or isinstance(value, property)):
-        yield Block("heading", name)
-        yield from blocks
+    if inspect.isroutine(value) or inspect.isclass(value) or isinstance(value, property):
+        yield from _headed(name, _docstring(value))
 
 
-def _docstring(value: object) -> Iterator[Block]:
+def _docstring(value: object) -> str | None:
     with warnings.catch_warnings(action="ignore"):  # some only say that they are deprecated
         text = getattr(value, "__doc__", None)
-    yield from _paragraphs(inspect.cleandoc(text) if isinstance(text, str) else None)
+    return inspect.cleandoc(text) if isinstance(text, str) else None
+
+
+def _headed(name: str, text: str | None) -> Iterator[Block]:
+    if blocks := list(_paragraphs(text)):
+        yield Block("heading", name)
+        yield from blocks
 
 
 def _paragraphs(text: str | None) -> Iterator[Block]:
