@@ -137,7 +137,7 @@ def build(
     """
     documents = Documents(database)
     conversations = Conversations(database)
-    jobs, journal = Jobs(database), Journal(database)
+    jobs, journal, audits = Jobs(database), Journal(database), Audits(database)
     queue = QueueService(jobs)
     retriever = Retriever(Search(database), embeddings, models)
     measured = Aptitudes(aptitudes)
@@ -162,6 +162,7 @@ def build(
             documents=documents,
             conversations=conversations,
             messages=Messages(database),
+            audits=audits,
             feed=feed,
             answer_tokens=answer_tokens,
             temperature=temperature,
@@ -184,9 +185,9 @@ def build(
             viewer=viewer,
         ),
         conversations=ConversationService(conversations, feed, forget=models.forget),
-        messages=MessageService(Audits(database), Ratings(database), feed),
-        export=ExportService(conversations, Audits(database)),
-        replay=ReplayService(Audits(database), conversations, models, answer_tokens=answer_tokens),
+        messages=MessageService(audits, Ratings(database), feed),
+        export=ExportService(conversations, audits),
+        replay=ReplayService(audits, conversations, models, answer_tokens=answer_tokens),
         evaluation=EvaluationService(
             documents=documents,
             retriever=retriever,

@@ -35,7 +35,7 @@ class Claim:
 PEER = "llama-server"
 _TORCH, _HIGH_LEVEL = "sentence-transformers f32", "create_embedding"
 _IDLE, _DISTINCT, _NOTHING = "without frames", "distinct prompts", "prefill from nothing"
-_PLAIN = "without drafting"
+_PLAIN, _FIRST = "without drafting", "the first question"
 
 CLAIMS = MappingProxyType(
     {
@@ -61,6 +61,11 @@ CLAIMS = MappingProxyType(
             ),
             Claim("restart.first", "first token after a restart, model load included", "ms", _NOTHING, 0.1),
             Claim("restart.load", "of it the load", "ms"),
+            Claim("talk.next", "first token of a follow-up question about documents", "ms", _FIRST, 0.25),
+            Claim("talk.restart", "the same after a restart, model load included", "ms", _FIRST, 0.35),
+            Claim("talk.first_tokens", "tokens computed for the first question", ""),
+            Claim("talk.next_tokens", "for the follow-up", ""),
+            Claim("talk.restart_tokens", "after the restart", ""),
             Claim("embedding.torch", "embedding, batches of 32", "passages/s", _TORCH, 1.3, at_least=True),
             Claim("embedding.high_level", "embedding", "passages/s", _HIGH_LEVEL, 3.5, at_least=True),
             Claim(

@@ -27,6 +27,7 @@ import restart
 import single_stream
 import stopping
 import table
+import talk
 from bench import Bench
 from machine import BUSY, Others
 from places import say
@@ -41,6 +42,7 @@ MEASUREMENTS = MappingProxyType[str, Callable[[Bench], list[Result]]](
         "single": single_stream.measure,
         "eight": eight_clients.measure,
         "restart": restart.measure,
+        "talk": talk.measure,
         "embedding": embedding.measure,
         "stop": stopping.measure,
         "frames": frames.measure,

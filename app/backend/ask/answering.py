@@ -16,6 +16,7 @@ from app.backend.ask.absence import not_named, nothing_found
 from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
+from app.backend.ask.standing import Standing
 from app.backend.ask.writing import Writing
 from app.database.documents import Documents
 from app.database.messages import Messages
@@ -39,6 +40,7 @@ class Asked:
     question: Message
     engine: Engine
     turns: tuple[Turn, ...]
+    standing: Standing | None
     document_ids: tuple[str, ...] | None
     sampling: Sampling
     answer_tokens: int
@@ -119,6 +121,7 @@ class Answering:
             asked.user_id,
             asked.question.text,
             turns=asked.turns,
+            standing=asked.standing,
             document_ids=asked.document_ids,
             sampling=asked.sampling,
             answer_tokens=asked.answer_tokens,

@@ -13,6 +13,7 @@ from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
 from app.backend.ask.reading import Reading, is_tiny, source_of
 from app.backend.ask.retrieval import NOTHING, Retrieval, Retriever
+from app.backend.ask.standing import Standing
 from app.backend.ask.swaps import Embed
 from app.errors import ModelError
 from app.records import Manner, Source, Style
@@ -101,10 +102,12 @@ class Preparation:
         sampling: Sampling,
         answer_tokens: int,
         manner: Manner = _ORDINARY,
+        standing: Standing | None = None,
     ) -> Brief:
         """Find the passages and render the prompt.
 
         Args:
+            standing: what the conversation has in front of a capable model already.
             manner: how the question wants to be answered, where it says so.
 
         Raises:
@@ -146,15 +149,15 @@ class Preparation:
             made = await asyncio.to_thread(reading.sentences, engine, question, found.candidates, chosen)
         else:
             made = await asyncio.to_thread(
-                reading.passages,
+                self._passages,
                 engine,
                 question,
-                found.candidates,
-                found.further,
+                found,
                 turns,
+                standing,
                 answer_tokens=answer_tokens,
-                tokens=self._pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0),
                 every=manner.read_all,
+                leaning=earlier is not None,
             )
         above = _above(question, found, made.sources, chosen[0]) if form == "both" and chosen else None
         brief = self._written(
@@ -162,7 +165,7 @@ class Preparation:
         )
         return replace(
             brief,
-            found=found.found,
+            found=max(found.found, sum(source.read for source in made.sources)),
             guarded=is_tiny(engine),
             quote=None if above else made.quote,
             embed_ms=found.embed_ms,
@@ -194,6 +197,29 @@ class Preparation:
             embed=self._retriever.embed,
             unread_ms=self._pace.estimate(engine.model.sha256, made.unread_tokens),
         )
+
+    def _passages(
+        self,
+        engine: Engine,
+        question: str,
+        found: Retrieval,
+        turns: Sequence[Turn],
+        standing: Standing | None,
+        *,
+        answer_tokens: int,
+        every: bool,
+        leaning: bool,
+    ) -> Reading:
+        """Passages for a capable model: after those that it has read, or from the beginning."""
+        tokens = self._pace.reading(engine.model.sha256, on_gpu=engine.model.layers_offloaded > 0)
+        matter = (engine, question, found.candidates, found.further)
+        if standing is not None:
+            made = reading.going_on(
+                *matter, standing, answer_tokens=answer_tokens, tokens=tokens, every=every, leaning=leaning
+            )
+            if made is not None:
+                return made
+        return reading.passages(*matter, turns, answer_tokens=answer_tokens, tokens=tokens, every=every)
 
     def _form(self, style: Style | None, engine: Engine) -> Aptitude:
         wanted = style or self._style

@@ -7,8 +7,9 @@ are also bounded by the prefill speed that this machine has shown.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from app.backend.ask.candidates import Candidate
+_T = TypeVar("_T")
 
 TINY_BELOW = 1_000_000_000
 # Of one, two and three sentences and whole passages, one gave the most right answers.
@@ -18,6 +19,8 @@ _PATIENCE = 6.0
 _LEAST_READING = 600
 _MOST_READING = 6_000
 _UNMEASURED_READING = 1_500
+FOLLOW_UP = 6
+"""A follow-up has a sixth more read than stands in front of the model, so that it is answered soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,11 @@ def room(context_length: int, fixed: int, answer_tokens: int, reading: int) -> R
     return Room(passages=min(free - answer, reading), answer=answer)
 
 
-def fitting(
-    candidates: Sequence[Candidate], tokens: int, cost: Callable[[Candidate], int]
-) -> tuple[bool, ...]:
-    """Which candidates are read: the best first while there is room; a long one may be passed over."""
+def fitting(items: Sequence[_T], tokens: int, cost: Callable[[_T], int]) -> tuple[bool, ...]:
+    """Which passages are read: the best first while there is room; a long one may be passed over."""
     read = []
-    for candidate in candidates:
-        needed = cost(candidate)
+    for item in items:
+        needed = cost(item)
         taken = needed <= tokens
         if taken:
             tokens -= needed

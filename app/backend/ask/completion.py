@@ -183,7 +183,9 @@ class CompletionService:
             answer_tokens=self._tokens(request),
         )
         if brief.generation is None and not brief.quotes:
-            if brief.absent:
+            if brief.reply is not None:
+                yield Delta(brief.reply)
+            elif brief.absent:
                 yield Delta(not_named(brief.absent, limited=limited is not None))
             else:
                 documents = await asyncio.to_thread(self._documents.list, user_id)

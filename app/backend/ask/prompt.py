@@ -1,5 +1,7 @@
 """What the model is told. The stable part comes first, so that the KV cache of the last turn holds.
 
+What a conversation has read stays where it stands (`standing`), and the next turn comes after it.
+
 Three forms. A capable model gets rules, the conversation, numbered passages and the question, and is
 asked to cite. A tiny model gets the sentence that most likely answers, and the question right after
 it; more than that confuses it.
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from app.records import Source
 from app.serving.generation import ChatMessage
 
-_RULES = """\
+RULES = """\
 You answer questions about the user's documents. You are given numbered passages from them.
 - Use only what the passages say. If they do not answer the question, say so in one sentence.
 - After each sentence, cite the passages it rests on by number, like [1] or [2][3].
@@ -37,13 +39,17 @@ class Turn:
 
 def full(question: str, sources: Sequence[Source], turns: Sequence[Turn] = ()) -> tuple[ChatMessage, ...]:
     """For a capable model: rules, earlier turns, the passages that are read, the question."""
-    messages = [ChatMessage("system", _RULES)]
+    messages = [ChatMessage("system", RULES)]
     for turn in turns:
         messages += [ChatMessage("user", turn.question), ChatMessage("assistant", turn.answer)]
+    return (*messages, asked(question, sources))
+
+
+def asked(question: str, sources: Sequence[Source]) -> ChatMessage:
+    """A turn for a capable model: the passages that are read, then the question."""
     passages = "\n\n".join(passage(source) for source in sources if source.read)
-    asked = f"Passages:\n\n{passages}\n\nQuestion: {question}" if passages else f"Question: {question}"
-    messages.append(ChatMessage("user", asked))
-    return tuple(messages)
+    text = f"Passages:\n\n{passages}\n\nQuestion: {question}" if passages else f"Question: {question}"
+    return ChatMessage("user", text)
 
 
 def tiny(question: str, extracts: Sequence[str]) -> tuple[ChatMessage, ...]:

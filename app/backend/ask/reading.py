@@ -1,7 +1,8 @@
 """What of the passages found a model is given to read: as much as fits, and as it can take in.
 
 Three forms, as in `prompt`: numbered passages for a capable model, a few sentences for a tiny one, and
-nothing at all for a question that is asked without documents.
+nothing at all for a question that is asked without documents. Where a conversation has read passages,
+the next question is read after them.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from app.backend.ask.candidates import Candidate
 from app.backend.ask.extracts import Extract
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
+from app.backend.ask.standing import Standing, lies_in
 from app.records import Source
 from app.serving.engine import Engine
 from app.serving.generation import ChatMessage, Prompt
@@ -151,6 +153,59 @@ def passages(
     return Reading(rendered, sources, unread_tokens=unread)
 
 
+def going_on(
+    engine: Engine,
+    question: str,
+    candidates: Sequence[Candidate],
+    further: Sequence[Candidate],
+    standing: Standing,
+    *,
+    answer_tokens: int,
+    tokens: int,
+    every: bool = False,
+    leaning: bool = False,
+) -> Reading | None:
+    """After all that the conversation has read: the passages that are new, then the question.
+
+    Of a question about the same matter only a share of what stands there is read anew. None where the
+    window has no room left for as much as is wanted: then the prompt is to be begun anew.
+
+    Args:
+        leaning: the question leans on the ones before.
+        further, answer_tokens, tokens, every: as for `passages`.
+    """
+    listed = standing.numbered([*candidates, *further] if every else candidates)
+    lengths = {
+        source.number: engine.count(prompt.passage(source)) + _AROUND_A_PASSAGE
+        for source in listed
+        if not source.read
+    }
+    fixed = len(engine.encode((*standing.messages, prompt.asked(question, ()))).tokens)
+    room = budget.room(engine.context_length, fixed, answer_tokens, _NO_LIMIT)
+    wanted = sum(lengths.values())
+    if not every:
+        if leaning or 2 * len(lengths) <= len(listed):
+            tokens = min(tokens, fixed // budget.FOLLOW_UP)
+        # The best of all is read in any case.
+        wanted = min(wanted, max(tokens, lengths.get(listed[0].number, 0)))
+    if room.answer < answer_tokens or room.passages < wanted:
+        return None
+    taken = dict(zip(lengths, budget.fitting(list(lengths), wanted, lengths.__getitem__), strict=True))
+    brought = [replace(source, read=True) for source in listed if taken.get(source.number)]
+    rendered = engine.encode((*standing.messages, prompt.asked(question, brought)))
+    if len(rendered.tokens) + answer_tokens > engine.context_length:
+        return None
+    sources = [replace(source, read=taken.get(source.number, True)) for source in listed]
+    numbers = {source.number for source in sources}
+    others = [source for source in standing.sources if source.number not in numbers]
+    unread = sum(length for number, length in lengths.items() if not taken[number])
+    if not every:
+        unread += sum(
+            engine.count(prompt.passage(source)) for source in standing.numbered(further) if not source.read
+        )
+    return Reading(rendered, (*sources, *others), unread_tokens=unread)
+
+
 def source_of(number: int, candidate: Candidate, *, read: bool) -> Source:
     """The candidate as source `number` of an answer."""
     return Source(number, candidate.passage, candidate.score, read, candidate.also)
@@ -171,5 +226,6 @@ def in_front(
 def quote_of(extract: Extract, candidates: Sequence[Candidate], sources: Sequence[Source]) -> Quote:
     """The sentence as a quote of the source that its candidate is."""
     passage = candidates[extract.candidate].passage
-    number = next(source.number for source in sources if source.passage.id == passage.id)
-    return Quote(number, extract.start, extract.end, extract.text, extract.score)
+    source = next(source for source in sources if lies_in(passage, source.passage))
+    before = passage.start - source.passage.start
+    return Quote(source.number, before + extract.start, before + extract.end, extract.text, extract.score)

@@ -10,9 +10,12 @@ from collections.abc import AsyncGenerator, Sequence
 from app.backend.ask.answering import Answer, Answering, Asked
 from app.backend.ask.brief import Preparation
 from app.backend.ask.prompt import Turn
+from app.backend.ask.reading import is_tiny
 from app.backend.ask.retrieval import Retriever
+from app.backend.ask.standing import Standing, holds, latest_read, standing
 from app.backend.ask.title import title
 from app.backend.feed import Feed
+from app.database.audits import Audits
 from app.database.documents import Documents
 from app.database.messages import Conversations, Messages
 from app.errors import InvalidRequestError
@@ -37,6 +40,7 @@ class AskService:
         documents: Documents,
         conversations: Conversations,
         messages: Messages,
+        audits: Audits,
         feed: Feed,
         answer_tokens: int = 400,
         temperature: float = 0.0,
@@ -48,6 +52,7 @@ class AskService:
         self._documents = documents
         self._conversations = conversations
         self._messages = messages
+        self._audits = audits
         self._feed = feed
         self._answer_tokens = answer_tokens
         self._sampling = Sampling(temperature=temperature)
@@ -106,6 +111,7 @@ class AskService:
         if not urgent:
             engine.check_queue()
         await self._preparation.check(engine, question)
+        stands = None if detail is None or is_tiny(engine) else await self._standing(user_id, detail, limited)
 
         conversation, stored = await asyncio.to_thread(
             self._store, user_id, question, detail, limited, trace_id
@@ -117,7 +123,8 @@ class AskService:
                 conversation=conversation,
                 question=stored,
                 engine=engine,
-                turns=_turns(detail),
+                turns=() if detail is None else _turns(detail.messages)[-_LONGEST_HISTORY:],
+                standing=stands,
                 document_ids=limited,
                 sampling=sampling or self._sampling,
                 answer_tokens=max_tokens or self._answer_tokens,
@@ -212,6 +219,20 @@ class AskService:
             await asyncio.to_thread(check)
         return limited or None
 
+    async def _standing(
+        self, user_id: str, detail: ConversationDetail, limited: tuple[str, ...] | None
+    ) -> Standing | None:
+        """What the conversation has read that may be read by this question, too, and stands as it did."""
+        last = latest_read(detail.messages)
+        if last is None:
+            return None
+        found = standing(await asyncio.to_thread(self._audits.get, user_id, last.id))
+        if found is None:
+            return None
+        if not await asyncio.to_thread(holds, self._documents, found, limited):
+            return None
+        return found.with_turns(_turns(detail.messages[detail.messages.index(last) + 1 :]))
+
     def _store(
         self,
         user_id: str,
@@ -237,14 +258,11 @@ class AskService:
         return conversation, stored
 
 
-def _turns(detail: ConversationDetail | None) -> tuple[Turn, ...]:
-    """The latest questions of a conversation that have an answer, oldest first."""
-    if detail is None:
-        return ()
-    questions = {message.id: message.text for message in detail.messages if message.role == "user"}
-    turns = [
+def _turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """The questions that have an answer, oldest first."""
+    questions = {message.id: message.text for message in messages if message.role == "user"}
+    return tuple(
         Turn(questions[message.parent_id], message.text)
-        for message in detail.messages
+        for message in messages
         if message.role == "assistant" and message.text and message.parent_id in questions
-    ]
-    return tuple(turns[-_LONGEST_HISTORY:])
+    )

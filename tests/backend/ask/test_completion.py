@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.backend.ask import reception
 from app.backend.ask.completion import Completed, CompletionRequest, Marked, Said
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
@@ -133,6 +134,16 @@ def test_carrel_says_when_there_is_nothing(open_desk):
 
 
 @pytest.mark.model
+def test_carrel_greets_without_searching(open_desk):
+    async def main():
+        async with open_desk() as desk:
+            return await complete(desk, "Hello!")
+
+    text, completed = run(main())
+    assert text == reception.reply("Hello!")
+    assert completed.sources == ()
+
+
 def test_the_name_of_the_model_is_a_plain_conversation(open_desk, lend, script):
     async def main():
         engine = script("Hello", " there", ".")
