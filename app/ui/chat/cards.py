@@ -15,6 +15,8 @@ from app.ui.theme import Radius, Size, Space, Theme
 
 _ONE_COLUMN_BELOW = 420
 _SEEN_AT_A_GLANCE = 400
+# A conversation that went on has read many passages; those for the question at hand come first.
+_AT_FIRST = 8
 
 
 class Card(Pressable):
@@ -88,7 +90,7 @@ class Card(Pressable):
 
 
 class SourceCards(QWidget):
-    """The cards of one answer. What was found but not read waits behind the last card.
+    """The cards of one answer. What was found but not read, or is one too many, waits behind the last card.
 
     Signals:
         opened: the number of a source.
@@ -140,7 +142,8 @@ class SourceCards(QWidget):
             self._grid.removeWidget(card)
             card.deleteLater()
         self._cards = []
-        shown = [source for source in self._sources if source.read or self._all]
+        read = [source for source in self._sources if source.read]
+        shown = self._sources if self._all else read[:_AT_FIRST]
         for source in shown:
             place = place_of(source, None, None, None)
             text = " ".join(source.passage.text.split())
@@ -156,7 +159,8 @@ class SourceCards(QWidget):
         more = max(self._found - len(shown), listed)
         if more > 0:
             text = f"{more} more {'passage' if more == 1 else 'passages'}"
-            card = Card(self._theme, text, "found, not read · show" if listed else "found, not read")
+            what = "read or found, too" if len(read) > len(shown) else "found, not read"
+            card = Card(self._theme, text, f"{what} · show" if listed else what)
             card.setEnabled(listed > 0)
             card.clicked.connect(self._show_all)
             self._cards.append(card)

@@ -151,6 +151,17 @@ def test_what_was_found_and_not_read_waits_behind_the_last_card(qtbot, turn, sou
     assert opened.args[0].page == 9
 
 
+def test_of_all_that_a_conversation_has_read_the_first_are_shown(turn, question, fakes):
+    page = fakes.a_document("Lease.pdf")
+    sources = tuple(fakes.a_source(number, page, number, "§ 7") for number in range(1, 12))
+    turn.show_message(fakes.an_answer(question, TEXT, sources=sources, found=11))
+    *shown, last = turn.cards.cards
+    assert [card.number for card in shown] == list(range(1, 9))
+    assert (last.title, last.below) == ("3 more passages", "read or found, too · show")
+    last.click()
+    assert [card.number for card in turn.cards.cards] == list(range(1, 12))
+
+
 def test_copy_takes_the_answer_with_its_sources(turn, sources, question, fakes):
     turn.show_message(an_answer(fakes, question, sources))
     turn.copy.click()
