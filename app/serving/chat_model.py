@@ -81,6 +81,7 @@ class ChatModel:
             outputs=scoring.SCORED_AT_ONCE,
             shared=True,
             stop=self.stop,
+            flash=self.placement.flash,
         )
 
     def free(self) -> None:
@@ -195,6 +196,7 @@ class _Loading:
                     outputs=min(placed.batch, placed.slots + drafts),
                     stop=stop,
                     compact=placed.kv == "q8_0",
+                    flash=placed.flash,
                 )
             except ModelError:
                 if placed.kv == "q8_0":  # it cannot be kept like this in every model, on every device

@@ -301,5 +301,7 @@ class Engine:
             return None
         build = llama.versions()["llama.cpp"]
         placed = parts.placement
-        key = f"{record.sha256} {build} {parts.context.length} {placed.layers} {placed.kv}"
+        # Without flash attention values lie in memory the other way round.
+        how = f"{placed.layers} {placed.kv} {'flash' if placed.flash else 'plain'}"
+        key = f"{record.sha256} {build} {parts.context.length} {how}"
         return StateStore(self._states, key=key)

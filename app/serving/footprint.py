@@ -16,13 +16,14 @@ KvType = Literal["f16", "q8_0"]
 """How keys and values are kept: in half precision, or in 8 bits, which loses hardly anything."""
 
 _KV_BYTES: dict[KvType, tuple[int, int]] = {"f16": (2, 1), "q8_0": (34, 32)}  # bytes, of so many numbers
+_SMALLEST_HEAD = 64
 _STATE_BYTES = 4  # running states are kept in single precision
 _LAYER = re.compile(r"blk\.(\d{1,3})\.")
 _UNKNOWN_VOCABULARY = 262_144  # tokens; the largest in use
-# Numbers a token of a batch has in the compute buffers at a time, measured with flash attention on:
-# some of the model's width, some of its feed-forward's.
+# Numbers a token of a batch has in the compute buffers at a time, as measured: some of the model's
+# width, some of its feed-forward's.
 _OF_WIDTH, _OF_FEED_FORWARD, _FLOAT_BYTES = 8, 3, 4
-_MASK_BYTES = 2  # of each token of a batch, for each position of the context
+_MASK_BYTES = 2  # of each token of a batch, for each position of the context, with flash attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Footprint:
         shared: of `exit`, what is the entrance's and takes nothing where both are in main memory.
         trained: tokens of the longest text it was trained on; 0: not said.
         width, feed_forward: numbers of a token inside it.
+        heads: of attention in a layer.
         vocabulary: tokens.
     """
 
@@ -65,13 +67,19 @@ class Footprint:
     trained: int
     width: int
     feed_forward: int
+    heads: int
     vocabulary: int
 
-    def computing(self, *, batch: int, length: int, slots: int) -> int:
-        """Bytes of the buffers in which a batch is computed, on each device that takes part."""
+    def computing(self, *, batch: int, length: int, slots: int, flash: bool) -> int:
+        """Bytes of the buffers in which a batch is computed, on each device that takes part.
+
+        Args:
+            flash: with flash attention; else the weights of every position lie there for all heads.
+        """
         token = _FLOAT_BYTES * (_OF_WIDTH * self.width + _OF_FEED_FORWARD * self.feed_forward)
         scores = _FLOAT_BYTES * (slots + MOST) * self.vocabulary  # of an answer's next token, and of guesses
-        return batch * (token + _MASK_BYTES * length) + scores
+        position = _MASK_BYTES if flash else _FLOAT_BYTES * (self.heads + 1)
+        return batch * (token + position * length) + scores
 
 
 def of(header: Header, name: str) -> Footprint:
@@ -90,6 +98,8 @@ def of(header: Header, name: str) -> Footprint:
         trained=max(0, header.number("context_length")),
         width=_most(header, "embedding_length"),
         feed_forward=_most(header, "feed_forward_length"),
+        heads=_most(header, "attention.head_count")
+        or -(-_most(header, "embedding_length") // _SMALLEST_HEAD),
         vocabulary=header.vocabulary or _UNKNOWN_VOCABULARY,
     )
 

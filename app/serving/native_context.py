@@ -31,6 +31,7 @@ class NativeContext:
         stop: StopFlag | None = None,
         pooled: bool = False,
         compact: bool = False,
+        flash: bool = True,
     ) -> None:
         """Allocate the context.
 
@@ -43,6 +44,7 @@ class NativeContext:
                 slower the more all of them hold.
             pooled: give one vector a text instead of scores a token (mean, unless the file says).
             compact: keep keys and values in 8 bits. Not every model and device can.
+            flash: compute attention as flash attention, where that can be done.
 
         Raises:
             ModelError: not enough memory, or the model cannot work like this.
@@ -56,6 +58,8 @@ class NativeContext:
         options.n_threads = options.n_threads_batch = threads
         options.no_perf = True
         options.embeddings = pooled
+        if not flash:
+            options.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if pooled:
             options.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
             if not _pools(model):

@@ -9,7 +9,7 @@ figures, but for a context longer than the model was trained on.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ModelTooLargeError
@@ -27,6 +27,9 @@ SHORTEST_CONTEXT = 512
 
 BATCHES = (512, 128)
 """The most tokens of one step. Longer ones read prompts no faster; a shorter one takes less memory."""
+
+PLAIN_BATCH = 256
+"""The same without flash attention: longer ones read more slowly, and their scores take much memory."""
 
 SLOTS = 4
 """Answers that are written side by side, where memory allows."""
@@ -59,7 +62,9 @@ class Asked:
 class Placement:
     """How a model is laid out: `layers` of `all_layers` on `backend`, the rest on the processor.
 
-    `context_length`: of each slot, in tokens. `batch`: the most tokens of one step.
+    `context_length`: of each slot, in tokens. `batch`: the most tokens of one step. `flash`: whether
+    flash attention computes it. On the processor llama.cpp's is a little faster where it reads a long
+    prompt in one go, and much slower for a token or a few of them after a long text.
     """
 
     backend: str
@@ -69,6 +74,7 @@ class Placement:
     slots: int
     kv: KvType
     batch: int
+    flash: bool
 
     @property
     def sentence(self) -> str:
@@ -104,17 +110,19 @@ def place(
     if gpu is not None and asked.gpu_layers == 0:
         gpu = None
     best: Placement | None = None
-    for batch in BATCHES:
-        for kv in kv_types:
-            room = _Room(model, free, gpu, asked, kv=kv, batch=batch)
-            found = room.placement()
-            if found is not None and (best is None or found.context_length > best.context_length):
-                best = found
-            if best is not None and best.context_length >= room.wanted:
-                return best
-    if best is not None:
-        return best
-    raise _refusal(_Room(model, free, gpu, asked, kv=kv_types[-1], batch=BATCHES[-1]))
+    ways = list(_ways(kv_types, processor=gpu is None))
+    for way in ways:
+        room = _Room(model, free, gpu, asked, way)
+        found = room.placement()
+        if found is not None and (best is None or found.context_length > best.context_length):
+            best = found
+        if best is not None and best.context_length >= room.wanted:
+            break
+    if best is None:
+        raise _refusal(_Room(model, free, gpu, asked, ways[-1]))
+    if gpu is not None and not best.layers:  # what is best for the processor
+        return place(model, free=free, gpu=None, asked=asked, kv_types=kv_types)
+    return best
 
 
 def smaller(placed: Placement, asked: Asked) -> Placement | None:
@@ -132,15 +140,31 @@ def first_gpu(devices: Iterable[Device]) -> Device | None:
     return next((device for device in devices if device.gpu), None)
 
 
-class _Room:
-    """What fits, with keys and values of one type and batches of one size."""
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How attention may be computed, and how much at a time."""
 
-    def __init__(
-        self, model: Footprint, free: int, gpu: Device | None, asked: Asked, *, kv: KvType, batch: int
-    ) -> None:
+    batch: int
+    kv: KvType
+    flash: bool
+
+
+def _ways(kv_types: Sequence[KvType], *, processor: bool) -> Iterator[_Way]:
+    """All there are, the best first."""
+    for batch in BATCHES:
+        for kv in kv_types:
+            if processor and kv == "f16":  # values in 8 bits need flash attention
+                yield _Way(min(batch, PLAIN_BATCH), kv, flash=False)
+            yield _Way(batch, kv, flash=True)
+
+
+class _Room:
+    """What fits, computed in one way."""
+
+    def __init__(self, model: Footprint, free: int, gpu: Device | None, asked: Asked, way: _Way) -> None:
         self.model, self.gpu, self.asked = model, gpu, asked
         self.free = free
-        self._kv, self._batch = kv, batch
+        self._way = way
         self._trained = model.trained or LONGEST_DEFAULT_CONTEXT
         self.shortest = min(SHORTEST_CONTEXT, self._trained)
         self._first_slots = max(1, asked.slots)
@@ -166,8 +190,9 @@ class _Room:
             all_layers=len(self.model.layers),
             context_length=length,
             slots=slots,
-            kv=self._kv,
-            batch=min(self._batch, length),
+            kv=self._way.kv,
+            batch=min(self._way.batch, length),
+            flash=self._way.flash,
         )
 
     def layers(self, length: int) -> int:
@@ -196,11 +221,10 @@ class _Room:
         weights = model.entrance + sum(layer.weights for layer in here)
         if not layers:
             weights += model.exit - model.shared
-        context = sum(layer.context(self._kv, length=length, slots=slots) for layer in here)
+        context = sum(layer.context(self._way.kv, length=length, slots=slots) for layer in here)
         if generous:
             context = math.ceil(context / _SHARE_FOR_CONTEXT)
-        computing = model.computing(batch=self._batch, length=length, slots=slots)
-        return weights + context + computing + self._main_margin
+        return weights + context + self._computing(length, slots) + self._main_margin
 
     def gpu_need(self, length: int, layers: int, slots: int) -> int:
         """Bytes of the GPU's memory, the margin included."""
@@ -209,9 +233,12 @@ class _Room:
         model = self.model
         there = model.layers[len(model.layers) - layers :]
         weights = model.exit + sum(layer.weights for layer in there)
-        context = sum(layer.context(self._kv, length=length, slots=slots) for layer in there)
+        context = sum(layer.context(self._way.kv, length=length, slots=slots) for layer in there)
         margin = max(_SMALLEST_GPU_MARGIN, int(self.gpu.memory_free * _GPU_MARGIN))
-        return weights + context + model.computing(batch=self._batch, length=length, slots=slots) + margin
+        return weights + context + self._computing(length, slots) + margin
+
+    def _computing(self, length: int, slots: int) -> int:
+        return self.model.computing(batch=self._way.batch, length=length, slots=slots, flash=self._way.flash)
 
     def longest(self, low: int, high: int, *, generous: bool = False) -> int | None:
         """The longest context from `low` to `high` that fits, for each of the first slots."""
@@ -236,7 +263,7 @@ class _Room:
         """Beside the first, as many as their share allows without a layer moving."""
 
         def fit(slots: int) -> bool:
-            context = sum(it.context(self._kv, length=length, slots=slots) for it in self.model.layers)
+            context = sum(it.context(self._way.kv, length=length, slots=slots) for it in self.model.layers)
             return (
                 context <= _MOST_FOR_SLOTS
                 and self.main_need(length, layers, slots, generous=True) <= self.free

@@ -1,8 +1,8 @@
 """The same questions alone and side by side: where greedy answers part, two tokens were nearly as likely.
 
-They part because llama.cpp's attention on the processor rounds differently by the shape of a batch:
-64 tokens and more of one sequence go through a tiled kernel, fewer through another, and a single
-token after more than 256 through a third. The products of matrices are the same to the bit.
+Without flash attention hardly any do. With it llama.cpp rounds differently on the processor by the
+shape of a batch: 64 tokens and more of one sequence go through a tiled kernel, fewer through another,
+and a single token after more than 256 through a third. The products of matrices are the same to the bit.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ def tokens_of(engine, monkeypatch):
 @pytest.fixture
 def margin(engine):
     """Compares two answers that part, by scores computed anew in a context of its own."""
-    context = NativeContext(engine._parts.native, length=1_024, batch=512, threads=2)
+    context = NativeContext(engine._parts.native, length=1_024, batch=512, threads=2, flash=False)
 
     def margin(prompt, alone, together):
         pairs = zip(alone, together, strict=False)
@@ -129,12 +129,16 @@ def nearly_tied(parting):
 
 
 def test_where_an_answer_differs_side_by_side_two_tokens_were_nearly_as_likely(engine, tokens_of, margin):
-    assert [one for one in partings(engine, tokens_of, margin, 20) if not nearly_tied(one)] == []
+    found = partings(engine, tokens_of, margin, 20)
+    assert [one for one in found if not nearly_tied(one)] == []
+    assert len(found) <= 2
 
 
 @pytest.mark.long
 def test_of_200_answers_each_that_differs_side_by_side_differs_at_a_near_tie(engine, tokens_of, margin):
-    assert [one for one in partings(engine, tokens_of, margin, 200) if not nearly_tied(one)] == []
+    found = partings(engine, tokens_of, margin, 200)
+    assert [one for one in found if not nearly_tied(one)] == []
+    assert len(found) <= 10
 
 
 def test_a_drawn_answer_is_the_same_each_time_it_is_alone(engine, tokens_of):

@@ -199,7 +199,8 @@ def test_any_header_has_a_footprint(single, several):
 
     assert len(found.layers) == 6
     assert all(layer.kept >= 0 and layer.state >= 0 for layer in found.layers)
-    assert found.computing(batch=1, length=1, slots=1) > 0
+    flash, plain = (found.computing(batch=1, length=9, slots=1, flash=it) for it in (True, False))
+    assert 0 < flash < plain
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 8))

@@ -22,6 +22,7 @@ LARGE = Footprint(
     trained=131_072,
     width=4_096,
     feed_forward=12_288,
+    heads=32,
     vocabulary=150_000,
 )
 HUGE_CACHE = dataclasses.replace(LARGE, layers=(Layer(weights=1_000_000, kept=16_384),) * 36)
@@ -36,7 +37,7 @@ def place(model=LARGE, *, free, card=None, kv_types=placement.KV_TYPES, **asked)
 
 
 def test_with_much_memory_a_model_gets_all_it_can_use():
-    assert place(free=64 * GB) == Placement("CPU", 0, 36, 8_192, 1, "f16", 512)
+    assert place(free=64 * GB) == Placement("CPU", 0, 36, 8_192, 1, "f16", 256, flash=False)
     assert place(free=64 * GB).sentence == "on the processor, 8,192 tokens"
 
     small = dataclasses.replace(LARGE, layers=LARGE.layers[:6], trained=2_048)
@@ -129,8 +130,20 @@ def test_the_context_is_kept_in_8_bits_only_where_16_leave_too_little_of_it():
 def test_a_small_batch_is_the_last_thing_to_be_tried():
     wide = dataclasses.replace(LARGE, width=50_000, feed_forward=200_000)  # 2 GB to compute 512 tokens
 
-    assert place(wide, free=16 * GB).batch == 512
+    assert place(wide, free=16 * GB).batch == 256
     assert place(wide, free=7 * GB).batch == 128
+    card = gpu(24 * GB)
+    assert place(wide, free=16 * GB, card=card).batch == 512
+
+
+def test_on_the_processor_flash_attention_is_for_contexts_whose_scores_find_no_room():
+    assert not place(free=64 * GB).flash
+    long = place(free=23 * GB, context_length=100_000)
+    assert (long.flash, long.kv, long.batch) == (True, "f16", 512)
+    assert place(HUGE_CACHE, free=5 * GB).flash  # in 8 bits
+    assert place(free=16 * GB, card=gpu(12 * GB)).flash
+    beside = place(free=16 * GB, card=gpu(100_000_000))
+    assert (beside.layers, beside.flash, beside.batch) == (0, False, 256)
 
 
 def test_slots_that_were_asked_for_are_made():
@@ -147,7 +160,7 @@ def test_unknown_training_and_zero_memory():
 
 
 def test_where_llama_cpp_finds_no_room_slots_go_first_then_length_and_never_what_was_asked():
-    placed = Placement("CPU", 0, 30, 2_000, 4, "f16", 512)
+    placed = Placement("CPU", 0, 30, 2_000, 4, "f16", 512, flash=True)
     steps = []
     while placed is not None:
         steps.append((placed.context_length, placed.slots, placed.batch))
@@ -160,7 +173,7 @@ def test_where_llama_cpp_finds_no_room_slots_go_first_then_length_and_never_what
         (1_000, 1, 512),
         (512, 1, 512),
     ]
-    assert smaller(Placement("CPU", 0, 30, 2_000, 4, "f16", 512), Asked(2_000, -1, 4)) is None
+    assert smaller(Placement("CPU", 0, 30, 2_000, 4, "f16", 512, flash=True), Asked(2_000, -1, 4)) is None
 
 
 layers = st.lists(
@@ -178,6 +191,7 @@ footprints = st.builds(
     trained=st.integers(0, 10**6),
     width=st.integers(0, 20_000),
     feed_forward=st.integers(0, 80_000),
+    heads=st.integers(0, 200),
     vocabulary=st.integers(0, 300_000),
 )
 cards = st.one_of(st.none(), st.integers(0, 96 * GB).map(gpu))
