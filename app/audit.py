@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from app.filters import EVERYTHING, Filter
 from app.records import AnswerStyle, Message
 
 
@@ -21,8 +22,8 @@ class Audit:
     Of an answer: `prompt` as turns and as the text (`rendered_prompt`) that `model_sha256` read, what
     it wrote before marks were taken out (`raw_response`), and how tokens were chosen (`sampling`). An
     answer in quotes has no prompt: its model only judged sentences, if any were near to each other; then
-    `rendered_prompt` is what it read. Of a question: `document_ids`
-    are the documents it was limited to, as far as they are still there. None: not known, or none.
+    `rendered_prompt` is what it read. Of a question: `limited` as it was asked, and of its documents those
+    that are still there (`document_ids`). None: not known, or none.
     """
 
     message: Message
@@ -33,4 +34,5 @@ class Audit:
     model_sha256: str | None = None
     sampling: dict[str, object] | None = None
     document_ids: tuple[str, ...] = ()
+    limited: Filter = EVERYTHING
     finished_at: float | None = None

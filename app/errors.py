@@ -7,6 +7,7 @@ with its trace ID and shown as one, never swallowed.
     AppError
     ├── InputError (400)             the request cannot be done as it is
     │   ├── ContextOverflowError     context_overflow
+    │   ├── FilterError              filter_invalid
     │   └── InvalidRequestError      invalid_request
     ├── AccessError (401, 403)
     │   ├── UnauthorizedError        unauthorized
@@ -91,6 +92,12 @@ class InvalidRequestError(InputError):
     """A field of the request is missing or out of range."""
 
     code = "invalid_request"
+
+
+class FilterError(InputError):
+    """What a search is limited to cannot be understood, or contradicts itself."""
+
+    code = "filter_invalid"
 
 
 class AccessError(AppError):

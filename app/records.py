@@ -41,7 +41,8 @@ class Document:
     `changed`: its file is another one by now; what is found in it is of the earlier state until the
     new one is read. `missing`: its file is not at its place; it can be asked all the same. Of its
     pages, `pages_empty` had no text and `pages_by_ocr` were recognised in images. `read_s` and
-    `embed_s` are the seconds that the last reading took; None before its end.
+    `embed_s` are the seconds that the last reading took; None before its end. `dated`: when its file was
+    last changed (the oldest of its copies), or it was added where none lies anywhere.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Document:
     pages_by_ocr: int = 0
     read_s: float | None = None
     embed_s: float | None = None
+    dated: float | None = None
 
     @property
     def askable(self) -> bool:
@@ -358,8 +360,9 @@ class WatchedFolder:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Passages found for a query, best first, and how many there were in all."""
+    """Passages found for a query, best first, how many there were in all, and why there are none."""
 
     sources: tuple[Source, ...]
     found: int
     timings: Timings
+    remark: str = ""

@@ -13,9 +13,11 @@ from app.backend.accounts import Accounts
 from app.backend.ask.aptitude import Aptitudes, Examiner
 from app.backend.ask.brief import Preparation
 from app.backend.ask.completion import CompletionService
+from app.backend.ask.limits import Limits
 from app.backend.ask.replay import ReplayService
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
+from app.backend.ask.standing import Standings
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.intake import Intake
@@ -142,6 +144,7 @@ def build(
     retriever = Retriever(Search(database), embeddings, models)
     measured = Aptitudes(aptitudes)
     preparation = Preparation(retriever, measured, answer_style)
+    limits = Limits(documents)
     accounts = Accounts(Users(database), sessions)
     viewer = PageViewer()
     intake = Intake(
@@ -159,10 +162,10 @@ def build(
             retriever=retriever,
             preparation=preparation,
             models=models,
-            documents=documents,
+            limits=limits,
             conversations=conversations,
             messages=Messages(database),
-            audits=audits,
+            standings=Standings(audits, documents),
             feed=feed,
             answer_tokens=answer_tokens,
             temperature=temperature,
@@ -170,7 +173,7 @@ def build(
         completions=CompletionService(
             preparation=preparation,
             models=models,
-            documents=documents,
+            limits=limits,
             answer_tokens=answer_tokens,
             temperature=temperature,
         ),

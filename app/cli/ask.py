@@ -1,5 +1,6 @@
 """`carrel ask`: a question, its answer as it streams, and where it stands in the documents."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -8,12 +9,14 @@ import msgspec
 
 from app.cli.documents import failures, say_what_changed
 from app.cli.interruption import STOPPED
+from app.cli.limits import limited, limits
 from app.cli.options import Command, Run, run_of
 from app.cli.output import Output
 from app.cli.program import Desk
 from app.cli.progress import add
 from app.errors import InvalidRequestError
 from app.events import AskEvent, Checked, Delta, Failed, Finished, Retrieved
+from app.filters import EVERYTHING, Filter
 from app.records import Citation, Manner, Message, Source, Style
 
 _NOT_FOUND_MARK = " [not in your documents]"
@@ -28,6 +31,7 @@ _NOT_FOUND_MARK = " [not in your documents]"
 )
 @click.option("--without-documents", is_flag=True, help="Let the model answer alone.")
 @click.option("--read-all", is_flag=True, help="Read every passage that fits, however long that takes.")
+@limits
 @click.pass_context
 def ask(
     context: click.Context,
@@ -38,12 +42,16 @@ def ask(
     style: Style | None,
     without_documents: bool,
     read_all: bool,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
 ) -> int:
     """Ask a question about your documents.
 
     With FILES they are added first, and the answer is looked for in them alone; without, in
     everything added so far. The answer is streamed, then its sources are listed. A sentence that
-    no passage supports is marked.
+    no passage supports is marked. A document's date is that of its file; of one that was uploaded,
+    when it was added.
 
     With --json every event of the answer is one line of JSON with its name in "event": "added"
     (only with FILES), "retrieved", then "delta" and "checked" as they come, and at the end
@@ -53,9 +61,10 @@ def ask(
     if not question.strip():
         raise InvalidRequestError("The question is empty.")
     manner = Manner(style, without_documents, read_all)
+    where = limited(kinds=kinds, since=since, until=until)
     with run.open() as desk:
         if not files:
-            return answer(desk, run, question, conversation_id=conversation, document_ids=None, manner=manner)
+            return answer(desk, run, question, conversation_id=conversation, where=where, manner=manner)
         additions = add(desk, files, run.output)
         failures(additions, run.output)
         readable = tuple(a.document.id for a in additions if a.document and a.problem is None)
@@ -69,7 +78,7 @@ def ask(
             run,
             question,
             conversation_id=conversation,
-            document_ids=readable,
+            where=replace(where, documents=readable),
             manner=manner,
             before=added,
         )
@@ -81,7 +90,7 @@ def answer(
     question: str,
     *,
     conversation_id: str | None,
-    document_ids: tuple[str, ...] | None,
+    where: Filter = EVERYTHING,
     manner: Manner | None = None,
     before: object = None,
 ) -> int:
@@ -105,9 +114,7 @@ def answer(
 
     with run.interruption.gently(stop):
         for event in desk.stream(
-            desk.client.ask(
-                question, conversation_id=conversation_id, document_ids=document_ids, manner=manner
-            )
+            desk.client.ask(question, conversation_id=conversation_id, limited=where, manner=manner)
         ):
             if answer_id is None and before is not None:
                 run.output.data(before)

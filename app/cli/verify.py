@@ -21,6 +21,7 @@ from app.cli.record import Check, Record, describe, runtime
 from app.cli.sample import Sample
 from app.errors import AppError, StorageError
 from app.events import Delta, Failed, Finished, Retrieved
+from app.filters import Filter
 from app.records import Addition, Document, Manner, Message, Source
 
 
@@ -114,7 +115,7 @@ def _ask(desk: Desk, course: _Course) -> None:
     asked = time.perf_counter()
     # Written, whatever the settings say: the model is to be proven, too.
     asking = desk.client.ask(
-        course.sample.question, document_ids=(course.document.id,), manner=Manner(style="write")
+        course.sample.question, limited=Filter(documents=(course.document.id,)), manner=Manner(style="write")
     )
     for event in desk.stream(asking):
         if isinstance(event, Retrieved):

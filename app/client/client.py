@@ -36,6 +36,7 @@ from app.events import (
     FeedEvent,
     Finished,
 )
+from app.filters import EVERYTHING, Filter
 from app.records import (
     Addition,
     Conversation,
@@ -129,18 +130,16 @@ class Client(Connection):
 
     # Search and questions
 
-    async def search(
-        self, query: str, k: int = 10, document_ids: Sequence[str] | None = None
-    ) -> SearchResult:
+    async def search(self, query: str, k: int = 10, limited: Filter = EVERYTHING) -> SearchResult:
         """The `k` best passages for `query`."""
-        body = {"query": query, "k": k, "document_ids": _listed(document_ids)}
+        body = {"query": query, "k": k, **_limits(limited)}
         return read(await self._send("POST", "/search", body), SearchResult)
 
     async def ask(
         self,
         question: str,
         conversation_id: str | None = None,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         manner: Manner | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Ask, and yield the answer's events; the last one is Finished or Failed.
@@ -154,7 +153,7 @@ class Client(Connection):
         body = {
             "question": question,
             "conversation_id": conversation_id,
-            "document_ids": _listed(document_ids),
+            **_limits(limited),
             **(msgspec.to_builtins(manner) if manner is not None else {}),
         }
         async with aclosing(self._answer("/ask", body)) as events:
@@ -314,6 +313,17 @@ class Client(Connection):
     async def listen(self, on: bool, port: int) -> str | None:
         """Switch the listener on 127.0.0.1 on or off; its address, or None when it is off."""
         return read(await self._send("PUT", "/listener", {"on": on, "port": port}), Address).address
+
+
+def _limits(limited: Filter) -> dict[str, object]:
+    """A filter as the fields of a request; what does not limit is left out."""
+    given: dict[str, object] = {
+        "document_ids": limited.documents,
+        "types": limited.types,
+        "since": limited.since,
+        "until": limited.until,
+    }
+    return {name: value for name, value in given.items() if value not in (None, ())}
 
 
 def _listed(ids: Sequence[str] | None) -> list[str] | None:

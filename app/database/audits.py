@@ -13,6 +13,7 @@ from app.audit import Audit, PromptMessage
 from app.database.connection import Database
 from app.database.messages import MESSAGES, message_of
 from app.errors import NotFoundError
+from app.filters import EVERYTHING, Filter
 
 _AT_ONCE = 20
 
@@ -61,7 +62,7 @@ def _audit(db: sqlite_utils.Database, row: Mapping[str, Any]) -> Audit:
             " WHERE message = ? ORDER BY serial"
         )
         documents = tuple(found["id"] for found in db.query(query, [row["serial"]]))
-    prompt, sampling = row["prompt"], row["sampling"]
+    prompt, sampling, limits = row["prompt"], row["sampling"], row["limits"]
     return Audit(
         message=message_of(row),
         style=row["style"],
@@ -71,5 +72,6 @@ def _audit(db: sqlite_utils.Database, row: Mapping[str, Any]) -> Audit:
         model_sha256=row["model_sha256"],
         sampling=None if sampling is None else msgspec.json.decode(sampling),
         document_ids=documents,
+        limited=EVERYTHING if limits is None else msgspec.json.decode(limits, type=Filter),
         finished_at=row["finished_at"],
     )

@@ -12,6 +12,7 @@ Codes = NDArray[np.uint8]
 _BITS = 64
 # As many as stay in a core's cache while all their words are compared.
 _COLUMNS_AT_ONCE = 16_384
+_WORTH_GATHERING = 4
 
 
 def code_bytes(dimension: int) -> int:
@@ -58,16 +59,32 @@ class CodeTable:
         self._table = np.ascontiguousarray(self._table[:, : self._count][:, kept])
         self._count = self._table.shape[1]
 
-    def distances(self, vector: NDArray[np.float32]) -> NDArray[np.uint16]:
-        """In how many signs each code differs from a vector's: shape (len(self),)."""
+    def distances(
+        self, vector: NDArray[np.float32], places: NDArray[np.intp] | None = None
+    ) -> NDArray[np.uint16]:
+        """In how many signs each code differs from a vector's: shape (len(self),).
+
+        Args:
+            places: only of these codes, in this order; then the shape is (len(places),).
+        """
+        if places is None:
+            return self._distances(vector, self._table, self._count)
+        # Codes that lie apart are read as fast as all of them only where they are few.
+        if len(places) * _WORTH_GATHERING > self._count:
+            return self._distances(vector, self._table, self._count)[places]
+        return self._distances(vector, self._table[:, places], len(places))
+
+    def _distances(
+        self, vector: NDArray[np.float32], table: NDArray[np.uint64], count: int
+    ) -> NDArray[np.uint16]:
         asked = codes_of(vector[None]).view(np.uint64)[0]
-        distances = np.zeros(self._count, np.uint16)
+        distances = np.zeros(count, np.uint16)
         differing = np.empty(_COLUMNS_AT_ONCE, np.uint64)
         counts = np.empty(_COLUMNS_AT_ONCE, np.uint8)
-        for start in range(0, self._count, _COLUMNS_AT_ONCE):
-            stop = min(start + _COLUMNS_AT_ONCE, self._count)
+        for start in range(0, count, _COLUMNS_AT_ONCE):
+            stop = min(start + _COLUMNS_AT_ONCE, count)
             part, size = distances[start:stop], stop - start
-            for word, row in zip(asked, self._table, strict=True):
+            for word, row in zip(asked, table, strict=True):
                 np.bitwise_xor(row[start:stop], word, out=differing[:size])
                 np.bitwise_count(differing[:size], out=counts[:size])
                 np.add(part, counts[:size], out=part)

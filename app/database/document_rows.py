@@ -144,4 +144,5 @@ def document_of(row: Mapping[str, Any]) -> Document:
         pages_by_ocr=row["pages_by_ocr"],
         read_s=row["read_s"],
         embed_s=row["embed_s"],
+        dated=row["added_at"] if row["dated"] is None else row["dated"],
     )

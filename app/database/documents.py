@@ -28,10 +28,12 @@ from app.database.document_rows import (
     queue,
     row_of,
 )
+from app.database.filtering import condition
 from app.database.passages import NewPassage, PageText, clear, fill, packed
 from app.database.placing import NewFile
 from app.database.text import storable
 from app.errors import NotFoundError
+from app.filters import EVERYTHING, Filter
 from app.records import Document, DocumentStatus, Problem
 
 __all__ = ["Counts", "Documents", "NewPassage", "PageText", "Reading", "fail"]
@@ -116,10 +118,13 @@ class Documents:
         """
         return self._database.read(lambda db: document_of(row_of(db, document_id, user_id)))
 
-    def list(self, user_id: str) -> tuple[Document, ...]:
-        """Every document of this user, newest first."""
-        query = "SELECT * FROM documents WHERE user_id = ? ORDER BY serial DESC"
-        return self._database.read(lambda db: tuple(document_of(row) for row in db.query(query, [user_id])))
+    def list(self, user_id: str, limited: Filter = EVERYTHING) -> tuple[Document, ...]:
+        """Every document of this user within the filter, newest first."""
+        where = condition(user_id, limited)
+        query = f"SELECT * FROM documents d WHERE {where.sql} ORDER BY serial DESC"  # noqa: S608
+        return self._database.read(
+            lambda db: tuple(document_of(row) for row in db.query(query, where.values))
+        )
 
     def location(self, document_id: str) -> Path:
         """Where the document's file lies: the user's own, or the upload that was kept.

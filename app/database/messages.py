@@ -18,6 +18,7 @@ from app.audit import PromptMessage
 from app.database.connection import Database
 from app.database.text import storable
 from app.errors import NotFoundError
+from app.filters import EVERYTHING, Filter
 from app.records import (
     AnswerStyle,
     Citation,
@@ -123,13 +124,13 @@ class Messages:
         *,
         parent_id: str | None = None,
         trace_id: str | None = None,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
     ) -> Message:
         """Store what the user asked.
 
         Args:
             parent_id: the answer that it follows on, if any.
-            document_ids: the documents the question was limited to, if it was.
+            limited: what the question was limited to.
 
         Raises:
             NotFoundError: this user has no such conversation (any more).
@@ -142,9 +143,10 @@ class Messages:
                 "state": "complete",
                 "text": storable(text),
                 "trace_id": trace_id,
+                "limits": msgspec.json.encode(limited).decode() if limited else None,
             }
             serial = _insert(db, user_id, conversation_id, values)
-            _link_documents(db, serial, document_ids or ())
+            _link_documents(db, serial, limited.documents)
             return _by_serial(db, serial)
 
         return self._database.write(work)

@@ -173,6 +173,45 @@ def _embedder_files(db: sqlite_utils.Database) -> None:
     finish(db, 9)
 
 
+def _dates(db: sqlite_utils.Database) -> None:
+    """When the file of a document was last changed, and what a question was limited to.
+
+    `dated` is in seconds since the epoch: the oldest file of those that hold the document's content;
+    NULL where none is known, as for an upload: then `added_at` counts. Triggers keep it in step with
+    `places`. `messages.limits` is a filter as JSON.
+    """
+    for statement in (
+        "ALTER TABLE messages ADD COLUMN limits TEXT",
+        "ALTER TABLE documents ADD COLUMN dated REAL",
+        """
+        UPDATE documents SET dated = (SELECT min(mtime_ns) / 1e9 FROM places WHERE document = serial)
+        """,
+        "CREATE INDEX documents_by_date ON documents (user_id, coalesce(dated, added_at))",
+        "CREATE INDEX documents_by_type ON documents (user_id, media_type)",
+        """
+        CREATE TRIGGER places_added AFTER INSERT ON places WHEN new.mtime_ns IS NOT NULL BEGIN
+            UPDATE documents SET dated = (SELECT min(mtime_ns) / 1e9 FROM places WHERE document = serial)
+            WHERE serial = new.document;
+        END
+        """,
+        """
+        CREATE TRIGGER places_changed AFTER UPDATE OF document, mtime_ns ON places
+        WHEN old.document IS NOT new.document OR old.mtime_ns IS NOT new.mtime_ns BEGIN
+            UPDATE documents SET dated = (SELECT min(mtime_ns) / 1e9 FROM places WHERE document = serial)
+            WHERE serial IN (old.document, new.document);
+        END
+        """,
+        """
+        CREATE TRIGGER places_removed AFTER DELETE ON places WHEN old.mtime_ns IS NOT NULL BEGIN
+            UPDATE documents SET dated = (SELECT min(mtime_ns) / 1e9 FROM places WHERE document = serial)
+            WHERE serial = old.document;
+        END
+        """,
+    ):
+        db.execute(statement)
+    finish(db, 10)
+
+
 STEPS = (
     ("0001_core", core),
     ("0002_reading", reading),
@@ -183,5 +222,6 @@ STEPS = (
     ("0007_ledger", _ledger),
     ("0008_away", _away),
     ("0009_embedder_files", _embedder_files),
+    ("0010_dates", _dates),
 )
 LATEST = len(STEPS)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from app.database import full_text
 from app.database.connection import Database
+from app.database.filtering import Condition, condition, size
 from app.database.vectors import Vectors
+from app.filters import EVERYTHING, Filter
 from app.records import Passage
 
 # Lower is better in FTS5. A word in the headings above a passage counts as much as one in it.
@@ -24,21 +26,28 @@ _ALL = f"""
 _OWNED = f"""
     WITH searched AS MATERIALIZED (
         SELECT p.id FROM documents d JOIN passages p ON p.document = d.serial
-        WHERE d.user_id = ?2 AND (?3 IS NULL OR d.id IN (SELECT value FROM json_each(?3)))
-        AND (?5 IS NULL OR p.id IN (SELECT value FROM json_each(?5)))
+        WHERE {{where}} AND (:among IS NULL OR p.id IN (SELECT value FROM json_each(:among)))
     )
     SELECT f.rowid, {_SCORE} AS score FROM passages_fts f
-    WHERE passages_fts MATCH ?1 AND +f.rowid IN searched
-    ORDER BY score, f.rowid LIMIT ?4
+    WHERE passages_fts MATCH :match AND +f.rowid IN searched
+    ORDER BY score, f.rowid LIMIT :k
 """  # noqa: S608 - only the constant above is put in
+_OF_THESE = """
+    SELECT p.id FROM passages p JOIN documents d ON d.serial = p.document
+    WHERE p.id IN (SELECT value FROM json_each(:ids)) AND {where}
+"""
 _WITHIN = """
     SELECT p.id FROM passages p JOIN documents d ON d.serial = p.document
-    WHERE d.user_id = ?1
-    AND (?2 IS NULL OR d.id IN (SELECT value FROM json_each(?2)))
-    AND (?3 IS NULL OR (d.paged AND p.page IN (SELECT value FROM json_each(?3))))
-    AND (?4 IS NULL OR p.id IN (SELECT rowid FROM passages_fts WHERE passages_fts MATCH ?4))
+    WHERE {where}
+    AND (:pages IS NULL OR (d.paged AND p.page IN (SELECT value FROM json_each(:pages))))
+    AND (:match IS NULL OR p.id IN (SELECT rowid FROM passages_fts WHERE passages_fts MATCH :match))
     ORDER BY p.id LIMIT 10000
 """
+# Of more passages than these no list is made: the best matches are taken in turn until enough of them
+# are among those that may be found.
+_LISTED_AT_MOST = 20_000
+# How many more matches are looked at than should be needed, and how much further where they were too few.
+_RESERVE, _FURTHER = 1.5, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Search:
         user_id: str,
         text: str,
         k: int,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         *,
         spellings: Sequence[str] = (),
         among: Sequence[int] | None = None,
@@ -70,21 +79,24 @@ class Search:
         """The `k` passages that match the words of `text` best by BM25, best first.
 
         Any text will do: quotes, operators and signs are no syntax here. A text without a word
-        that occurs gives []. `document_ids` limits the search to these documents, `among` to these
-        passages; `spellings` are further phrases that count as words of the text.
+        that occurs gives []. `among` limits the search to these passages; `spellings` are further
+        phrases that count as words of the text.
         """
         if k < 1:
             return []
-        wanted, those = _listed(document_ids), _listed(among)
+        where = condition(user_id, limited)
 
         def work(db: sqlite_utils.Database) -> list[Hit]:
             match = full_text.expression(db, text, spellings)
             if match is None:
                 return []
-            if wanted is None and those is None and _alone(db, user_id):
-                rows = db.execute(_ALL, [match, k])
+            if among is None and not limited and _alone(db, user_id):
+                rows = db.execute(_ALL, [match, k]).fetchall()
+            elif among is None and (held := size(db, where)[1]) > _LISTED_AT_MOST:
+                rows = _in_turn(db, match, k, where, held)
             else:
-                rows = db.execute(_OWNED, [match, user_id, wanted, k, those])
+                values = where.values | {"match": match, "k": k, "among": _listed(among)}
+                rows = db.execute(_OWNED.format(where=where.sql), values).fetchall()
             return [Hit(row[0], -row[1]) for row in rows]
 
         return self._database.read(work)
@@ -94,7 +106,7 @@ class Search:
         user_id: str,
         vector: NDArray[np.float32],
         k: int,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         *,
         embedder: str | None = None,
         among: Sequence[int] | None = None,
@@ -127,8 +139,7 @@ class Search:
             rows = vectors.rows(among)
             scored = sorted(((float(row @ query), -number) for number, row in rows.items()), reverse=True)
             return [Hit(-number, score) for score, number in scored[:k]]
-        wanted = None if document_ids is None else frozenset(document_ids)
-        found = vectors.nearest(query, k, user_id, wanted)
+        found = vectors.nearest(query, k, user_id, limited)
         return [Hit(passage, score) for passage, score in found]
 
     def vectors(self, ids: Sequence[int], *, embedder: str | None = None) -> dict[int, NDArray[np.float32]]:
@@ -140,19 +151,16 @@ class Search:
         vectors = self._of(embedder)
         return vectors.rows(ids) if vectors is not None and ids else {}
 
-    def names(self, user_id: str, document_ids: Sequence[str] | None = None) -> dict[str, str]:
+    def names(self, user_id: str, limited: Filter = EVERYTHING) -> dict[str, str]:
         """The names of the documents, by id."""
-        query = (
-            "SELECT id, name FROM documents WHERE user_id = ?1"
-            " AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))"
-        )
-        rows = self._database.read(lambda db: db.execute(query, [user_id, _listed(document_ids)]).fetchall())
-        return dict(rows)
+        where = condition(user_id, limited)
+        query = f"SELECT d.id, d.name FROM documents d WHERE {where.sql}"  # noqa: S608 - see filtering.py
+        return dict(self._database.read(lambda db: db.execute(query, where.values).fetchall()))
 
     def within(
         self,
         user_id: str,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         *,
         pages: Sequence[int] | None = None,
         phrase: str | None = None,
@@ -165,8 +173,10 @@ class Search:
         match = None if phrase is None else full_text.any_of([phrase])
         if match == "":
             return []
-        values = [user_id, _listed(document_ids), _listed(pages), match]
-        return [row[0] for row in self._database.read(lambda db: db.execute(_WITHIN, values).fetchall())]
+        where = condition(user_id, limited)
+        query, values = _WITHIN.format(where=where.sql), {"pages": _listed(pages), "match": match}
+        rows = self._database.read(lambda db: db.execute(query, where.values | values).fetchall())
+        return [row[0] for row in rows]
 
     def passages(self, ids: Sequence[int]) -> tuple[Passage, ...]:
         """The passages with these ids, in this order; those deleted meanwhile are left out."""
@@ -211,6 +221,22 @@ class Search:
 def _listed(values: Sequence[str] | Sequence[int] | None) -> str | None:
     """As SQLite's json_each takes it; None: no limit."""
     return None if values is None else json.dumps(list(values))
+
+
+def _in_turn(
+    db: sqlite_utils.Database, match: str, k: int, where: Condition, held: int
+) -> list[tuple[int, float]]:
+    """The `k` best matches that may be found, of which there are about `held` passages."""
+    whole = db.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0]
+    depth = int(k * _RESERVE * max(whole / held, 1)) + k
+    while True:
+        rows = db.execute(_ALL, [match, depth]).fetchall()
+        values = where.values | {"ids": _listed([row[0] for row in rows])}
+        allowed = {row[0] for row in db.execute(_OF_THESE.format(where=where.sql), values)}
+        found = [row for row in rows if row[0] in allowed][:k]
+        if len(found) == k or len(rows) < depth:
+            return found
+        depth *= _FURTHER
 
 
 def _alone(db: sqlite_utils.Database, user_id: str) -> bool:

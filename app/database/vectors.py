@@ -13,7 +13,7 @@ is ever seen, and nobody has to tell it anything.
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from app.database.codes import CodeTable, code_bytes, shortlist
 from app.database.connection import Database
+from app.database.filtering import condition
 from app.database.passages import PACKED
+from app.filters import EVERYTHING, Filter
 
 Vector = NDArray[np.float32]
-CodesRow = tuple[int, int, bytes, int, str, str]
-"""First passage, count, codes; the document's serial number, id and user."""
+CodesRow = tuple[int, int, bytes, int]
+"""First passage, count, codes; the document's serial number."""
 
 # So many vectors are compared exactly. With real sentences the ten nearest lie within the 220 first by
 # code in 99 of 100 cases among 10,000, and that grows by a tenth with each doubling (measured).
@@ -39,10 +41,32 @@ _SPARSE = 0.5
 class Run:
     """The codes [start:stop] of one document, which lie together as its passages' ids do."""
 
-    document_id: str
-    user_id: str
     start: int
     stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTable:
+    """The runs of all documents as they lie: arrays of shape (documents,)."""
+
+    serials: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, runs: Mapping[int, Run]) -> "RunTable":
+        """The table of these runs."""
+        rows = sorted((run.start, run.stop - run.start, serial) for serial, run in runs.items())
+        starts, lengths, serials = np.asarray(rows, np.int64).reshape(-1, 3).T.copy()
+        return cls(serials, starts, lengths)
+
+    def places(self, wanted: Sequence[int]) -> NDArray[np.intp]:
+        """Where the codes of these documents lie, in order."""
+        chosen = np.isin(self.serials, np.asarray(wanted, np.int64))
+        starts, lengths = self.starts[chosen], self.lengths[chosen]
+        # A run counts up from its start; the places of the runs before it come off.
+        before = np.cumsum(lengths) - lengths
+        return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
 
 
 class Vectors:
@@ -58,12 +82,13 @@ class Vectors:
         self._runs: dict[int, Run] = {}  # by document
         self._last_removal = 0
         self._last_passage = 0
-        self._of_users: dict[str, NDArray[np.bool_] | None] = {}  # see _searched
+        self._runs_table: RunTable | None = None  # made when it is needed
+        self._of_users: dict[str, NDArray[np.intp] | None] = {}  # see _searched
 
     def nearest(
-        self, vector: Vector, k: int, user_id: str, document_ids: frozenset[str] | None = None
+        self, vector: Vector, k: int, user_id: str, limited: Filter = EVERYTHING
     ) -> list[tuple[int, float]]:
-        """The `k` passages of the highest cosine among this user's (and these documents'), best first.
+        """The `k` passages of the highest cosine among this user's, within the filter, best first.
 
         Args:
             vector: shape (dimension,), unit length.
@@ -73,7 +98,8 @@ class Vectors:
 
         def work(db: sqlite_utils.Database) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             self._follow(db)
-            places = self._worth_reading(vector, max(k, _EXACT), user_id, document_ids)
+            searched = self._searched(db, user_id, limited)
+            places = self._worth_reading(vector, max(k, _EXACT), searched)
             return self._read(db, self._ids[places])
 
         # The read begins inside the lock: a reader that saw an older state of the database could
@@ -104,27 +130,30 @@ class Vectors:
         return np.asarray([row[0] for row in read], np.int64), rows
 
     def _worth_reading(
-        self, vector: Vector, count: int, user_id: str, document_ids: frozenset[str] | None
+        self, vector: Vector, count: int, searched: NDArray[np.intp] | None
     ) -> NDArray[np.intp]:
-        """The places of the codes whose vectors are to be compared."""
-        searched = self._searched(user_id, document_ids)
-        distances = self._codes.distances(vector)
-        if searched is not None:
-            distances = np.where(searched, distances, np.uint16(self.dimension + 1))
-        return shortlist(distances, count, self.dimension)
+        """Of the places that are searched (None: all) those whose vectors are to be compared."""
+        distances = self._codes.distances(vector, searched)
+        worth = shortlist(distances, count, self.dimension)
+        return worth if searched is None else searched[worth]
 
-    def _searched(self, user_id: str, document_ids: frozenset[str] | None) -> NDArray[np.bool_] | None:
-        """Which codes are this user's (and these documents'); None: all are."""
-        if document_ids is None and user_id in self._of_users:
+    def _searched(self, db: sqlite_utils.Database, user_id: str, limited: Filter) -> NDArray[np.intp] | None:
+        """The places of the codes of this user's documents within the filter; None: all there are."""
+        if not limited and user_id in self._of_users:
             return self._of_users[user_id]
-        searched = np.zeros(len(self._codes), np.bool_)
-        for run in self._runs.values():
-            if run.user_id == user_id and (document_ids is None or run.document_id in document_ids):
-                searched[run.start : run.stop] = True
-        if document_ids is not None:
-            return searched
-        self._of_users[user_id] = None if searched.all() else searched
-        return self._of_users[user_id]
+        where = condition(user_id, limited)
+        query = f"SELECT d.serial FROM documents d WHERE {where.sql}"  # noqa: S608 - see filtering.py
+        wanted = [row[0] for row in db.execute(query, where.values).fetchall()]
+        places = self._table().places(wanted)
+        searched = None if len(places) == len(self._codes) else places
+        if not limited:
+            self._of_users[user_id] = searched
+        return searched
+
+    def _table(self) -> RunTable:
+        if self._runs_table is None:
+            self._runs_table = RunTable.of(self._runs)
+        return self._runs_table
 
     # --- in step with the database
 
@@ -149,7 +178,7 @@ class Vectors:
             return set()
         for _, document in removed:
             self._runs.pop(document, None)
-        self._of_users.clear()
+        self._runs_changed()
         if sum(run.stop - run.start for run in self._runs.values()) < _SPARSE * len(self._codes):
             self._close_gaps()
         self._last_removal = removed[-1][0]
@@ -161,12 +190,7 @@ class Vectors:
             kept[run.start : run.stop] = True
         places = np.cumsum(kept) - 1
         self._runs = {
-            document: Run(
-                run.document_id,
-                run.user_id,
-                int(places[run.start]),
-                int(places[run.start]) + run.stop - run.start,
-            )
+            document: Run(int(places[run.start]), int(places[run.start]) + run.stop - run.start)
             for document, run in self._runs.items()
         }
         self._codes.keep(kept)
@@ -174,8 +198,8 @@ class Vectors:
 
     def _read_codes(self, db: sqlite_utils.Database, which: str, *values: object) -> list[CodesRow]:
         query = f"""
-            SELECT c.first, c.count, c.codes, d.serial, d.id, d.user_id FROM codes c
-            JOIN documents d ON d.serial = c.document WHERE {which} AND c.embedder = ? ORDER BY c.first
+            SELECT c.first, c.count, c.codes, c.document FROM codes c
+            WHERE {which} AND c.embedder = ? ORDER BY c.first
         """  # noqa: S608 - only the constants of `_follow` are put in
         rows: list[CodesRow] = db.execute(query, [*values, self.embedder]).fetchall()
         return rows
@@ -183,12 +207,16 @@ class Vectors:
     def _add(self, rows: Sequence[CodesRow]) -> None:
         start = len(self._codes)
         ids = [self._ids]
-        for first, count, _, document, document_id, user_id in rows:
-            self._runs[document] = Run(document_id, user_id, start, start + count)
+        for first, count, _, document in rows:
+            self._runs[document] = Run(start, start + count)
             ids.append(np.arange(first, first + count))
             start += count
             self._last_passage = max(self._last_passage, first + count - 1)
         self._ids = np.concatenate(ids)
         codes = np.frombuffer(b"".join(row[2] for row in rows), np.uint8)
         self._codes.append(codes.reshape(-1, code_bytes(self.dimension)))
+        self._runs_changed()
+
+    def _runs_changed(self) -> None:
         self._of_users.clear()
+        self._runs_table = None

@@ -40,6 +40,7 @@ from app.events import (
     RenewalChanged,
     WindowRequested,
 )
+from app.filters import EVERYTHING, Filter
 from app.records import Manner, Problem
 from app.ui.asking import Ask
 
@@ -165,13 +166,11 @@ class Bridge(QObject):
         self,
         question: str,
         conversation_id: str | None = None,
-        document_ids: tuple[str, ...] | None = None,
+        limited: Filter = EVERYTHING,
         manner: Manner | None = None,
     ) -> Ask:
         """Send a question; its events come through the signals of the Ask."""
-        return self._answer(
-            self.client.ask(question, conversation_id, document_ids, manner), self._stop_answer
-        )
+        return self._answer(self.client.ask(question, conversation_id, limited, manner), self._stop_answer)
 
     def replay(self, message_id: str, model: str | None = None) -> Ask:
         """Run the prompt of an answer again, on the GGUF file `model` or on the model at work."""

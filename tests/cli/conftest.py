@@ -12,6 +12,7 @@ import pytest
 from app.cli.program import Desk
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, DocumentChanged, FeedEvent
+from app.filters import EVERYTHING, Filter
 from app.paths import Profile
 from app.records import (
     Addition,
@@ -85,12 +86,10 @@ class ScriptedClient:
         self,
         question: str,
         conversation_id: str | None = None,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         manner: Manner | None = None,
     ) -> AsyncIterator[AskEvent]:
-        self.asked.append(
-            {"question": question, "conversation_id": conversation_id, "document_ids": document_ids}
-        )
+        self.asked.append({"question": question, "conversation_id": conversation_id, "limited": limited})
         self.manners.append(manner)
         for event in self.answer:
             if isinstance(event, AppError):
@@ -150,9 +149,7 @@ class ScriptedClient:
                 return replace(document, status="queued", error=None)
         raise NotFoundError("There is no such document.")
 
-    async def search(
-        self, query: str, k: int = 10, document_ids: Sequence[str] | None = None
-    ) -> SearchResult:
+    async def search(self, query: str, k: int = 10, limited: Filter = EVERYTHING) -> SearchResult:
         return self.found
 
     async def models(self) -> tuple[Model, ...]:

@@ -11,6 +11,7 @@ from app.cli.ask import line
 from app.cli.commands import run
 from app.errors import ContextOverflowError
 from app.events import Checked, Delta, Failed, Finished, Retrieved
+from app.filters import period
 from app.records import (
     Addition,
     Citation,
@@ -167,11 +168,40 @@ def test_files_are_added_first_and_only_they_are_asked(
     assert run(program, ["ask", "How long?", "Lease agreement.pdf", "broken.pdf", "gone.pdf"]) == 0
 
     assert client.added[0] == str(tmp_path / "Lease agreement.pdf")
-    assert client.asked[0]["document_ids"] == (lease.id,)
+    assert client.asked[0]["limited"].documents == (lease.id,)
     captured = capsys.readouterr()
     assert "broken.pdf" in captured.err
     assert "file_missing" in captured.err
     assert "broken.pdf" not in captured.out
+
+
+def test_a_question_is_limited_to_types_and_a_time(program, client, whole_answer):
+    client.answer = whole_answer
+
+    line = ["ask", "How long?", "--type", "PDF", "--type", "xlsx", "--since", "2023", "--until", "2023"]
+    assert run(program, line) == 0
+
+    limited = client.asked[0]["limited"]
+    assert limited.types == ("pdf", "spreadsheet")
+    assert period(limited.since, limited.until) == "2023"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--type", "film"), ("--since", "yesterday"), ("--until", "2023-02-30")]
+)
+def test_a_type_or_a_date_that_is_none_is_refused_before_anything_is_opened(program, capsys, option, value):
+    for command in ("ask", "search"):
+        assert run(program, [command, "How long?", option, value]) == 2
+        assert value in capsys.readouterr().err
+    assert not program.opened
+
+
+def test_a_search_that_its_limits_leave_nothing_says_so(program, client, capsys):
+    client.found = SearchResult((), 0, Timings(), "No document is a PDF.")
+
+    assert run(program, ["search", "rent", "--type", "pdf"]) == 0
+
+    assert capsys.readouterr().out == "No document is a PDF.\n"
 
 
 def test_nothing_is_asked_when_every_file_failed(program, client, failed_document, capsys):

@@ -3,6 +3,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.database import full_text
+from app.filters import Filter
 
 
 @pytest.fixture
@@ -113,9 +114,11 @@ def test_a_heading_is_found_but_counts_less_than_the_text(search, shelf, user):
 def test_the_search_is_limited_to_documents(search, shelf, user):
     first, second = shelf.ready("The rent is 900."), shelf.ready("The rent is 700.")
 
-    assert _texts(search, search.full_text(user, "rent", 5, [second.id])) == ["The rent is 700."]
-    assert len(search.full_text(user, "rent", 5, [first.id, second.id, "nobody's"])) == 2
-    assert search.full_text(user, "rent", 5, []) == []
+    assert _texts(search, search.full_text(user, "rent", 5, Filter(documents=(second.id,)))) == [
+        "The rent is 700."
+    ]
+    assert len(search.full_text(user, "rent", 5, Filter(documents=(first.id, second.id, "nobody's")))) == 2
+    assert search.full_text(user, "rent", 5, Filter(documents=("nobody's",))) == []
 
 
 def test_a_user_finds_only_their_own_passages(search, shelf, user, another_user):

@@ -4,6 +4,7 @@ import pytest
 
 from app.database.messages import Conversations, Messages
 from app.errors import NotFoundError
+from app.filters import Filter
 from app.records import Citation, Problem, Source, Timings, Usage
 
 
@@ -87,7 +88,7 @@ def test_an_answer_links_to_the_documents_and_passages_it_used(
     database, messages, conversation, shelf, search, user
 ):
     first, second = shelf.ready("Rent.\n\nDeposit."), shelf.ready("Pets.")
-    question = messages.add_question(user, conversation.id, "?", document_ids=[first.id])
+    question = messages.add_question(user, conversation.id, "?", limited=Filter(documents=(first.id,)))
     messages.start_answer(user, conversation.id, parent_id=question.id, sources=_sources(search, [3, 1, 2]))
 
     def work(db):
@@ -123,7 +124,7 @@ def test_an_answer_may_start_after_its_sources_were_deleted(
 ):
     document = shelf.ready("The rent is 900 euros.")
     sources = _sources(search, [1])
-    question = messages.add_question(user, conversation.id, "?", document_ids=[document.id])
+    question = messages.add_question(user, conversation.id, "?", limited=Filter(documents=(document.id,)))
     documents.delete(user, document.id)
 
     answer = messages.start_answer(user, conversation.id, parent_id=question.id, sources=sources)

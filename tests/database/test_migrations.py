@@ -8,7 +8,7 @@ from app.database.places import Places
 
 
 def test_released_steps_keep_their_names_and_their_order():
-    assert [name for name, _ in migrations.STEPS][:9] == [
+    assert [name for name, _ in migrations.STEPS][:10] == [
         "0001_core",
         "0002_reading",
         "0003_journal",
@@ -18,6 +18,7 @@ def test_released_steps_keep_their_names_and_their_order():
         "0007_ledger",
         "0008_away",
         "0009_embedder_files",
+        "0010_dates",
     ]
 
 
@@ -109,6 +110,35 @@ def _add_to_version_3(db):
         path = place.decode() if stored is None else None
         row = {"id": name, "name": name, "path": path, "place": place, "stored": stored}
         db["documents"].insert(common | row | {"content_hash": f"{number:064x}"})
+
+
+def test_documents_of_a_library_without_dates_get_those_of_their_files(tmp_path, monkeypatch):
+    path = tmp_path / "carrel.db"
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "STEPS", migrations.STEPS[:9])
+        older.setattr(migrations, "LATEST", 9)
+        before = Database(path)
+        before.open()
+        before.write(_add_to_version_9)
+        before.close()
+
+    today = Database(path)
+    today.open()
+
+    dates = {document.id: document.dated for document in Documents(today).list("u")}
+    assert dates == {"copied": 1_500_000_000.5, "upload": 77.0}
+    today.close()
+
+
+def _add_to_version_9(db):
+    db["users"].insert({"id": "u", "name": "local", "created_at": 1.0})
+    common = {"user_id": "u", "media_type": "text/plain", "size": 1, "status": "ready", "paged": 0}
+    common |= {"pages": 0, "added_at": 77.0, "ready_at": 1.0}
+    for number, name in enumerate(("copied", "upload"), 1):
+        db["documents"].insert(common | {"id": name, "name": name, "content_hash": f"{number:064x}"})
+    for number, stamp in enumerate((1_600_000_000, 1_500_000_000.5)):
+        place = {"user_id": "u", "path": b"/%d" % number, "name": "a", "document": 1, "by_hand": 0}
+        db["places"].insert(place | {"mtime_ns": int(stamp * 1e9)})
 
 
 def test_a_step_that_fails_leaves_the_database_at_the_step_before(tmp_path, monkeypatch):

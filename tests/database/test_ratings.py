@@ -5,6 +5,7 @@ from app.database.audits import Audits
 from app.database.messages import Conversations, Messages
 from app.database.ratings import Ratings
 from app.errors import InvalidRequestError, NotFoundError
+from app.filters import Filter
 
 
 @pytest.fixture
@@ -116,7 +117,9 @@ def test_what_stood_behind_an_answer_is_kept_whole(
 def test_a_question_keeps_the_documents_it_was_limited_to(database, messages, conversation, shelf, user):
     document = shelf.ready("The rent is 900 euros.")
 
-    asked = messages.add_question(user, conversation.id, "How much?", document_ids=[document.id])
+    asked = messages.add_question(
+        user, conversation.id, "How much?", limited=Filter(documents=(document.id,))
+    )
 
     assert Audits(database).get(user, asked.id).document_ids == (document.id,)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app.database.search import Search
+from app.filters import Filter
 
 
 def _random(count, dimension=8, seed=0):
@@ -38,11 +39,13 @@ def test_a_smaller_library_gives_fewer_hits(search, shelf, user):
 def test_nearest_is_limited_to_documents(search, shelf, user, meaning):
     first, second, third = shelf.ready("Rent."), shelf.ready("Pets."), shelf.ready("Deposit.")
 
-    hits = search.nearest(user, meaning("Pets."), 5, [first.id, third.id])
+    hits = search.nearest(user, meaning("Pets."), 5, Filter(documents=(first.id, third.id)))
 
     assert sorted(hit.passage_id for hit in hits) == [1, 3]
-    assert [hit.passage_id for hit in search.nearest(user, meaning("Rent."), 1, [second.id])] == [2]
-    assert search.nearest(user, meaning("Rent."), 5, []) == []
+    assert [
+        hit.passage_id for hit in search.nearest(user, meaning("Rent."), 1, Filter(documents=(second.id,)))
+    ] == [2]
+    assert search.nearest(user, meaning("Rent."), 5, Filter(documents=("nobody's",))) == []
 
 
 def test_nearest_gives_a_user_only_their_own_passages(search, shelf, user, another_user, meaning):

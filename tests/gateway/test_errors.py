@@ -80,6 +80,24 @@ def test_a_body_that_cannot_be_understood_names_the_field(site, path, content, s
     assert said in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"types": ["film"]}, "spreadsheet"),
+        ({"since": "yesterday"}, "2024-03-31"),
+        ({"until": "2023-02-30"}, "calendar"),
+        ({"since": 1e300}, "calendar"),
+        ({"since": "2024", "until": "2023"}, "ends before it begins"),
+    ],
+)
+def test_a_filter_that_cannot_be_understood_is_refused_with_a_code(site, limits, said):
+    for path, body in (("/search", {"query": "x"}), ("/ask", {"question": "x"})):
+        error = check(site.tcp.post(path, json=body | limits), 400, "filter_invalid")
+        assert said in error["message"]
+    error = check(site.tcp.get("/search", params={"query": "x"} | limits), 400, "filter_invalid")
+    assert said in error["message"]
+
+
 def test_the_value_that_was_wrong_is_not_repeated(site, caplog):
     secret = "my secret question"
     with caplog.at_level(logging.DEBUG):

@@ -20,7 +20,21 @@ WRITING = [
     "/v1/embeddings",
 ]
 FIELDS = [
-    *("query", "k", "document_ids", "question", "conversation_id", "paths", "title", "path", "on", "port"),
+    *(
+        "query",
+        "k",
+        "document_ids",
+        "types",
+        "since",
+        "until",
+        "question",
+        "conversation_id",
+        "paths",
+        "title",
+        "path",
+        "on",
+        "port",
+    ),
     *("model", "messages", "input", "stream", "n", "tools", "max_tokens", "temperature", "stop", "seed"),
     *("role", "content", "type", "text", "encoding_format"),
 ]

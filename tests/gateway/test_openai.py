@@ -12,6 +12,7 @@ import pytest
 from app.backend.ask.completion import Completed, CompletionService, Scored
 from app.errors import ContextOverflowError, DecodeError
 from app.events import Delta
+from app.filters import EVERYTHING, Filter
 from app.logprobs import Logprob, TokenLogprob
 from app.records import Usage
 
@@ -116,7 +117,7 @@ def test_every_option_reaches_the_model(open_site):
         seed=42,
         stop=["a", "b"],
         user="me",
-        extra_body={"document_ids": ["d"], "unknown_field": {"x": 1}},
+        extra_body={"document_ids": ["d"], "types": ["PDF"], "since": 5, "unknown_field": {"x": 1}},
     )
 
     request = scripted.request
@@ -134,7 +135,7 @@ def test_every_option_reaches_the_model(open_site):
         "presence_penalty": -0.2,
         "seed": 42,
     }
-    assert (request.stop, request.document_ids) == (("a", "b"), ("d",))
+    assert (request.stop, request.limited) == (("a", "b"), Filter(("d",), types=("pdf",), since=5.0))
 
 
 def test_the_options_of_llama_server_reach_the_model_by_its_names(open_site):
@@ -248,11 +249,11 @@ def test_what_is_not_said_is_left_to_the_settings(open_site):
     )
 
     request = scripted.request
-    assert (request.sampling, request.schema, request.logprobs, request.document_ids) == (
+    assert (request.sampling, request.schema, request.logprobs, request.limited) == (
         {},
         None,
         None,
-        None,
+        EVERYTHING,
     )
     assert (request.max_tokens, request.stop) == (5, ("end",))
 

@@ -1,12 +1,14 @@
 """The other resources: conversations, the feed, the window, the listener, models, health."""
 
 import asyncio
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from app.errors import ConnectionLostError, ReportedError
 from app.events import ConversationChanged, ConversationRemoved, DocumentChanged, WindowRequested
+from app.filters import Filter
 
 
 @pytest.fixture
@@ -188,8 +190,52 @@ def test_passages_are_found_by_words_and_by_meaning(answering, sample):
     assert found.sources[0].number == 1
     assert sample.page in [source.passage.page for source in found.sources]
     (document,) = answering.do(answering.client.documents())
-    same = answering.do(answering.client.search(sample.question, k=3, document_ids=[document.id]))
+    same = answering.do(
+        answering.client.search(sample.question, k=3, limited=Filter(documents=(document.id,)))
+    )
     assert [source.passage for source in same.sources] == [source.passage for source in found.sources]
+
+
+@pytest.mark.model
+def test_search_within_a_type_and_a_time_is_the_same_by_address_and_by_body(answering, sample):
+    everything = answering.tcp.get("/search", params={"query": sample.question, "k": 3}).json()
+    assert everything["sources"]
+    (document,) = answering.do(answering.client.documents())
+    assert document.dated == Path(document.path).stat().st_mtime
+
+    for limits, remark in (
+        ({"types": ["pdf"], "since": "2001"}, ""),
+        ({"types": ["spreadsheet"], "until": "2019"}, "No document is a spreadsheet from before 2020."),
+        ({"types": ["pdf"], "until": "2019-05"}, "No document is a PDF from before June 2019."),
+        ({"types": ["mail", "word"]}, "No document is an email or a Word document."),
+    ):
+        body = {"query": sample.question, "k": 3} | limits
+        posted = answering.tcp.post("/search", json=body).json()
+        got = answering.tcp.get("/search", params=body).json()
+        assert [source["passage"] for source in posted["sources"]] == (
+            [] if remark else [source["passage"] for source in everything["sources"]]
+        )
+        assert posted["remark"] == got["remark"] == remark
+        assert got["sources"] == posted["sources"]
+
+
+@pytest.mark.model
+def test_a_question_within_limits_that_leave_nothing_is_told_so(answering, sample):
+    async def ask():
+        limited = Filter(types=("presentation",))
+        return [event async for event in answering.client.ask(sample.question, limited=limited)]
+
+    retrieved, *_, finished = answering.do(ask())
+
+    assert retrieved.sources == ()
+    assert finished.message.text == "No document is a presentation."
+    assert answering.do(answering.client.message(retrieved.question.id)).limited.types == ("presentation",)
+    extra = {"types": ["presentation"]}
+    answer = answering.tcp.post(
+        "/v1/chat/completions",
+        json={"model": "carrel", "messages": [{"role": "user", "content": sample.question}]} | extra,
+    ).json()
+    assert answer["choices"][0]["message"]["content"] == "No document is a presentation."
 
 
 @pytest.mark.model

@@ -39,6 +39,7 @@ from app.events import (
     FolderRemoved,
     Retrieved,
 )
+from app.filters import EVERYTHING, Filter
 from app.records import (
     Addition,
     Box,
@@ -333,9 +334,7 @@ class FakeClient:
         self._reach()
         return picture_of_a_page(width, number)
 
-    async def search(
-        self, query: str, k: int = 10, document_ids: Sequence[str] | None = None
-    ) -> SearchResult:
+    async def search(self, query: str, k: int = 10, limited: Filter = EVERYTHING) -> SearchResult:
         self._reach()
         return SearchResult(self.sources, len(self.sources) + 3, Timings(total_ms=21.0))
 
@@ -343,12 +342,12 @@ class FakeClient:
         self,
         question: str,
         conversation_id: str | None = None,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         manner: Manner | None = None,
     ) -> AsyncIterator[AskEvent]:
         self._reach()
         self.manners.append(manner)
-        self.questions.append((question, conversation_id, tuple(document_ids) if document_ids else None))
+        self.questions.append((question, conversation_id, limited.documents or None))
         if conversation_id in self.held_conversations:
             conversation = self.held_conversations[conversation_id].conversation
         else:

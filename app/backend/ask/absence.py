@@ -1,19 +1,23 @@
 """What is said, without a model, when there is nothing to answer from. Always the truth, and why."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
+from app.filters import EVERYTHING, KIND_WORDS, Filter, period
 from app.records import Document
 
 
-def nothing_found(documents: Sequence[Document], chosen: Collection[str] | None = None) -> str:
+def nothing_found(
+    documents: Sequence[Document], limited: Filter = EVERYTHING, collections: Sequence[str] = ()
+) -> str:
     """The answer when no passage was found.
 
     Args:
-        documents: all there are, whatever their status.
-        chosen: the ids of those that were searched; None: all.
+        documents: those within the filter, whatever their status.
+        limited: what was searched.
+        collections: the names of those that the filter names.
     """
-    limited = chosen is not None
-    documents = [document for document in documents if chosen is None or document.id in chosen]
+    if limited and not documents:
+        return none_such(limited, collections)
     if not documents:
         return "Nothing in your documents: there are none yet. Add a file, then ask again."
     unread = sum(not document.askable and document.status != "failed" for document in documents)
@@ -30,6 +34,22 @@ def nothing_found(documents: Sequence[Document], chosen: Collection[str] | None 
     if failed:
         text += f" {failed} could not be read." if failed > 1 else " One of them could not be read."
     return text
+
+
+def none_such(limited: Filter, collections: Sequence[str] = ()) -> str:
+    """That a filter leaves nothing: "No document in “Taxes” is a spreadsheet from before 2020."
+
+    Args:
+        collections: the names of those that the filter names.
+    """
+    inside = f"in {' or '.join(f'“{name}”' for name in collections)}" if collections else ""
+    what = " or ".join(KIND_WORDS[kind][0] for kind in limited.types)
+    if limited.since is not None or limited.until is not None:
+        what = f"{what} from {period(limited.since, limited.until)}".strip()
+    subject = "None of the chosen documents" if limited.documents else "No document"
+    if not what:
+        return f"{subject} is {inside or 'there (any more)'}."
+    return f"{subject} {inside} is {what}." if inside else f"{subject} is {what}."
 
 
 def not_named(absent: Sequence[str], *, limited: bool = False) -> str:

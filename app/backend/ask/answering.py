@@ -12,16 +12,17 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
 from app.audit import PromptMessage
-from app.backend.ask.absence import not_named, nothing_found
+from app.backend.ask.absence import not_named
 from app.backend.ask.brief import Brief, Preparation
+from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
 from app.backend.ask.standing import Standing
 from app.backend.ask.writing import Writing
-from app.database.documents import Documents
 from app.database.messages import Messages
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, Delta, Failed, Finished, Retrieved
+from app.filters import Filter
 from app.records import AnswerStyle, Conversation, Manner, Message, MessageState, Problem, Timings, Usage
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
@@ -41,7 +42,7 @@ class Asked:
     engine: Engine
     turns: tuple[Turn, ...]
     standing: Standing | None
-    document_ids: tuple[str, ...] | None
+    limited: Filter
     sampling: Sampling
     answer_tokens: int
     asker: Asker
@@ -83,12 +84,12 @@ class Answering:
         self,
         *,
         preparation: Preparation,
-        documents: Documents,
+        limits: Limits,
         messages: Messages,
         started: Callable[[Answer], None],
     ) -> None:
         self._preparation = preparation
-        self._documents = documents
+        self._limits = limits
         self._messages = messages
         self._started = started
         self._log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Answering:
             asked.question.text,
             turns=asked.turns,
             standing=asked.standing,
-            document_ids=asked.document_ids,
+            limited=asked.limited,
             sampling=asked.sampling,
             answer_tokens=asked.answer_tokens,
             manner=asked.manner,
@@ -164,10 +165,9 @@ class Answering:
         if brief.reply is not None:
             text = brief.reply
         elif brief.absent:
-            text = not_named(brief.absent, limited=asked.document_ids is not None)
+            text = not_named(brief.absent, limited=bool(asked.limited))
         else:
-            documents = await asyncio.to_thread(self._documents.list, asked.user_id)
-            text = nothing_found(documents, asked.document_ids)
+            text = await self._limits.nothing_found(asked.user_id, asked.limited)
         answer.events.put_nowait(Delta(text))
         answer.timings = _timings(asked, brief, None)
         return Finished(

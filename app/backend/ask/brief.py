@@ -16,6 +16,7 @@ from app.backend.ask.retrieval import NOTHING, Retrieval, Retriever
 from app.backend.ask.standing import Standing
 from app.backend.ask.swaps import Embed
 from app.errors import ModelError
+from app.filters import EVERYTHING, Filter
 from app.records import Manner, Source, Style
 from app.serving.engine import Engine
 from app.serving.generation import End, Generation, Sampling
@@ -98,7 +99,7 @@ class Preparation:
         question: str,
         *,
         turns: Sequence[Turn] = (),
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         sampling: Sampling,
         answer_tokens: int,
         manner: Manner = _ORDINARY,
@@ -129,7 +130,7 @@ class Preparation:
             question,
             k=reading.SOURCES,
             beyond=reading.FURTHER,
-            document_ids=document_ids,
+            limited=limited,
             earlier=earlier,
         )
         begun = time.perf_counter()

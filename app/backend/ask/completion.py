@@ -13,14 +13,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.backend.ask.absence import not_named, nothing_found
+from app.backend.ask.absence import not_named
 from app.backend.ask.brief import Preparation
+from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
 from app.backend.ask.writing import Writing
-from app.database.documents import Documents
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
+from app.filters import EVERYTHING, Filter
 from app.logprobs import TokenLogprob
 from app.records import Citation, Source, Usage
 from app.serving.constraints import json_schema
@@ -48,7 +49,7 @@ class CompletionRequest:
 
     `sampling` has fields of `Sampling` by their names; `schema` is a JSON schema that the answer
     follows. `logprobs` asks for the likelihood of each token and of that many others.
-    `document_ids` limits the answers of "carrel" to these documents. `client` is which of those who
+    `limited` holds for the answers of "carrel". `client` is which of those who
     ask it is, where a busy model is shared. `deadline`: seconds the model may take, waiting included.
     `drops_oldest`: where the messages do not fit, the oldest are left out and their places told,
     instead of refusing; never the instructions nor the last message.
@@ -61,7 +62,7 @@ class CompletionRequest:
     schema: object = None
     logprobs: int | None = None
     stop: tuple[str, ...] = ()
-    document_ids: tuple[str, ...] | None = None
+    limited: Filter = EVERYTHING
     client: str = ""
     deadline: float | None = None
     drops_oldest: bool = False
@@ -98,14 +99,14 @@ class CompletionService:
         *,
         preparation: Preparation,
         models: Models,
-        documents: Documents,
+        limits: Limits,
         answer_tokens: int = 400,
         temperature: float = 0.0,
     ) -> None:
         """`answer_tokens` and `temperature` hold where a request does not say otherwise."""
         self._preparation = preparation
         self._models = models
-        self._documents = documents
+        self._limits = limits
         self._answer_tokens = answer_tokens
         self._temperature = temperature
         self._log = logging.getLogger(__name__)
@@ -124,7 +125,8 @@ class CompletionService:
         Raises (before the first event):
             InvalidRequestError: there is no question, a value is out of its range, a grammar or
                 schema cannot be followed, or "carrel" is asked for one.
-            NotFoundError: no such model or document.
+            FilterError: its limits contradict each other.
+            NotFoundError: no such model, document or collection.
             ContextOverflowError: the messages do not fit in the model's context window.
             ModelError: there is no chat model, or it is busy.
         Raises (at any time):
@@ -168,9 +170,7 @@ class CompletionService:
         self, user_id: str, request: CompletionRequest
     ) -> AsyncGenerator[CompletionEvent, None]:
         question, turns = _question(request.messages)
-        limited = tuple(dict.fromkeys(request.document_ids or ())) or None
-        for document_id in limited or ():
-            await asyncio.to_thread(self._documents.get, user_id, document_id)
+        limited = await self._limits.settle(user_id, request.limited)
         engine = await self._models.chat()
         await self._preparation.check(engine, question)
         brief = await self._preparation.brief(
@@ -178,7 +178,7 @@ class CompletionService:
             user_id,
             question,
             turns=turns,
-            document_ids=limited,
+            limited=limited,
             sampling=self._sampling(request),
             answer_tokens=self._tokens(request),
         )
@@ -186,10 +186,9 @@ class CompletionService:
             if brief.reply is not None:
                 yield Delta(brief.reply)
             elif brief.absent:
-                yield Delta(not_named(brief.absent, limited=limited is not None))
+                yield Delta(not_named(brief.absent, limited=bool(limited)))
             else:
-                documents = await asyncio.to_thread(self._documents.list, user_id)
-                yield Delta(nothing_found(documents, limited))
+                yield Delta(await self._limits.nothing_found(user_id, limited))
             yield Completed("stop", Usage(0, 0))
             return
         writing: Writing | Quoting

@@ -19,6 +19,7 @@ from app.backend.ask.scope import Scope, scope
 from app.cache.embeddings import EmbeddingCache
 from app.database.search import Search
 from app.errors import ModelError
+from app.filters import EVERYTHING, Filter
 from app.records import Passage
 from app.serving.embedder import Embedder
 from app.serving.models import Models
@@ -89,7 +90,7 @@ class Retriever:
         *,
         k: int,
         beyond: int = 0,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         earlier: str | None = None,
     ) -> Retrieval:
         """The best `k` passages for a question. Without an embedding model, by words alone.
@@ -103,7 +104,7 @@ class Retriever:
             StorageError: the database cannot be read.
         """
         begun = time.perf_counter()
-        where = await asyncio.to_thread(scope, self._search, user_id, question, document_ids)
+        where = await asyncio.to_thread(scope, self._search, user_id, question, limited)
         queries = _queries(where.text, earlier)
         by_words = asyncio.gather(
             *(asyncio.to_thread(self._worded, user_id, query, where) for query in queries)
@@ -128,7 +129,7 @@ class Retriever:
         cosines = {number: cosine for scores in reversed(meaning.near) for number, cosine in scores.items()}
         found = [Candidate(passage, score, cosines.get(passage.id, 0.0)) for passage, score in ordered]
         kept = without_repeats(found)
-        sources = fair(kept, k, where.likely.union(where.documents or ()))
+        sources = fair(kept, k, where.likely.union(where.limited.documents))
         taken = {candidate.passage.id for candidate in sources}
         further = [candidate for candidate in kept if candidate.passage.id not in taken]
         return Retrieval(
@@ -145,12 +146,12 @@ class Retriever:
     def _worded(self, user_id: str, query: str, where: Scope) -> dict[int, float]:
         """BM25 of the passages that hold its words; all that a named place has are there."""
         scores = dict.fromkeys(where.passages or (), 0.0)
-        for documents in where.limits():
+        for limited in where.limits():
             hits = self._search.full_text(
                 user_id,
                 query,
                 _DEPTH,
-                documents,
+                limited,
                 spellings=where.spellings,
                 among=where.passages,
             )
@@ -161,12 +162,12 @@ class Retriever:
         """The cosine of the passages that have to do with it; of all that a named place has."""
         least = _LEAST_COSINE if where.passages is None else 0.0
         scores: dict[int, float] = {}
-        for documents in where.limits():
+        for limited in where.limits():
             hits = self._search.nearest(
                 user_id,
                 vector,
                 _DEPTH,
-                documents,
+                limited,
                 embedder=sha256,
                 among=where.passages,
             )

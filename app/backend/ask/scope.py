@@ -1,10 +1,11 @@
 """Where a question is looked for: the documents, pages, sections and phrases that it names itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.backend.ask import inquiry, places
 from app.database.search import Search
+from app.filters import EVERYTHING, Filter
 
 # A named section is looked for among so many passages that hold its number.
 _LOOKED_THROUGH = 2_000
@@ -14,33 +15,36 @@ _LOOKED_THROUGH = 2_000
 class Scope:
     """What is searched, and what for.
 
-    `documents` are all that count, or None: every one; of them `likely` ones come first. `passages`
-    are all that count, or None. `unmet` is what the question names and no document has.
+    `limited`: all that counts; of its documents `likely` ones come first. `passages` are all that
+    count, or None. `unmet` is what the question names and no document has.
     """
 
     text: str
     spellings: tuple[str, ...] = ()
-    documents: tuple[str, ...] | None = None
+    limited: Filter = EVERYTHING
     likely: frozenset[str] = frozenset()
     passages: tuple[int, ...] | None = None
     unmet: tuple[str, ...] = ()
 
-    def limits(self) -> tuple[tuple[str, ...] | None, ...]:
-        """The documents to search, one search after the other: all that count, then the likely ones alone."""
-        return (self.documents, tuple(sorted(self.likely))) if self.likely else (self.documents,)
+    def limits(self) -> tuple[Filter, ...]:
+        """What to search, one search after the other: all that counts, then the likely documents alone."""
+        if not self.likely:
+            return (self.limited,)
+        return self.limited, replace(self.limited, documents=tuple(sorted(self.likely)))
 
 
-def scope(search: Search, user_id: str, question: str, documents: Sequence[str] | None) -> Scope:
+def scope(search: Search, user_id: str, question: str, limited: Filter) -> Scope:
     """Settle where to look. What the question names wrongly does not keep anything from being found.
 
     Args:
-        documents: what it is limited to by whoever asks; None: nothing.
+        limited: what it is limited to by whoever asks.
 
     Raises:
         StorageError: the database cannot be read.
     """
-    found = inquiry.named(question, search.names(user_id, documents))
-    limited = tuple(found.certain) or (None if documents is None else tuple(documents))
+    found = inquiry.named(question, search.names(user_id, limited))
+    if found.certain:
+        limited = replace(limited, documents=tuple(found.certain))
     numbers, sections, quotes = places.pages(question), places.sections(question), inquiry.quotes(question)
     unmet: list[str] = []
     passages: set[int] | None = None
@@ -67,13 +71,13 @@ def scope(search: Search, user_id: str, question: str, documents: Sequence[str] 
     return Scope(
         text=places.without_pages(question),
         spellings=inquiry.spellings(question),
-        documents=limited,
+        limited=limited,
         likely=frozenset(found.likely),
         passages=None if passages is None else tuple(sorted(passages)),
         unmet=tuple(unmet),
     )
 
 
-def _below(search: Search, user_id: str, documents: Sequence[str] | None, section: str) -> list[int]:
-    ids = search.within(user_id, documents, phrase=section)[:_LOOKED_THROUGH]
+def _below(search: Search, user_id: str, limited: Filter, section: str) -> list[int]:
+    ids = search.within(user_id, limited, phrase=section)[:_LOOKED_THROUGH]
     return [passage.id for passage in search.passages(ids) if places.lies_in(section, passage)]

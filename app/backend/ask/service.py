@@ -5,21 +5,20 @@ Exactly one Finished or Failed ends every stream that began.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 
 from app.backend.ask.answering import Answer, Answering, Asked
 from app.backend.ask.brief import Preparation
-from app.backend.ask.prompt import Turn
+from app.backend.ask.limits import Limits
 from app.backend.ask.reading import is_tiny
 from app.backend.ask.retrieval import Retriever
-from app.backend.ask.standing import Standing, holds, latest_read, standing
+from app.backend.ask.standing import Standings, answered
 from app.backend.ask.title import title
 from app.backend.feed import Feed
-from app.database.audits import Audits
-from app.database.documents import Documents
 from app.database.messages import Conversations, Messages
 from app.errors import InvalidRequestError
 from app.events import AskEvent, ConversationChanged, Failed, Finished
+from app.filters import EVERYTHING, Filter
 from app.records import Conversation, ConversationDetail, Manner, Message, SearchResult, Source, Timings
 from app.serving.generation import Asker, Sampling
 from app.serving.models import Models
@@ -37,10 +36,10 @@ class AskService:
         retriever: Retriever,
         preparation: Preparation,
         models: Models,
-        documents: Documents,
+        limits: Limits,
         conversations: Conversations,
         messages: Messages,
-        audits: Audits,
+        standings: Standings,
         feed: Feed,
         answer_tokens: int = 400,
         temperature: float = 0.0,
@@ -49,15 +48,15 @@ class AskService:
         self._retriever = retriever
         self._preparation = preparation
         self._models = models
-        self._documents = documents
+        self._limits = limits
         self._conversations = conversations
         self._messages = messages
-        self._audits = audits
+        self._standings = standings
         self._feed = feed
         self._answer_tokens = answer_tokens
         self._sampling = Sampling(temperature=temperature)
         self._answering = Answering(
-            preparation=preparation, documents=documents, messages=messages, started=self._register
+            preparation=preparation, limits=limits, messages=messages, started=self._register
         )
         self._answers: dict[str, Answer] = {}
         self._tasks: dict[asyncio.Task[None], Answer] = {}
@@ -69,7 +68,7 @@ class AskService:
         question: str,
         *,
         conversation_id: str | None = None,
-        document_ids: Sequence[str] | None = None,
+        limited: Filter = EVERYTHING,
         trace_id: str,
         sampling: Sampling | None = None,
         max_tokens: int | None = None,
@@ -84,7 +83,7 @@ class AskService:
         the iterator stops the answer; what was written of it is kept and marked.
 
         Args:
-            document_ids: answer only from these; None or empty: from all.
+            limited: answer only from what is within it.
             max_tokens: of the answer.
             client: which of those who ask it is, where a busy model is shared; None: the user.
             urgent: a person waits for it at the window, so it goes before others.
@@ -93,7 +92,8 @@ class AskService:
 
         Raises (before the first event, and before anything is stored):
             InvalidRequestError: the question is blank.
-            NotFoundError: no such conversation or document.
+            FilterError: its limits contradict each other.
+            NotFoundError: no such conversation, document or collection.
             BusyError: too many wait for the model, and this is not urgent.
             ModelError: there is no chat model.
             ContextOverflowError: the question does not fit in the model's context window.
@@ -103,7 +103,7 @@ class AskService:
         question = question.strip()
         if not question:
             raise InvalidRequestError("The question is empty.")
-        limited = await self._limited(user_id, document_ids)
+        limited = await self._limits.settle(user_id, limited)
         detail = None
         if conversation_id is not None:
             detail = await asyncio.to_thread(self._conversations.get, user_id, conversation_id)
@@ -111,7 +111,10 @@ class AskService:
         if not urgent:
             engine.check_queue()
         await self._preparation.check(engine, question)
-        stands = None if detail is None or is_tiny(engine) else await self._standing(user_id, detail, limited)
+        earlier = detail.messages if detail else ()
+        standing = None
+        if earlier and not is_tiny(engine):
+            standing = await asyncio.to_thread(self._standings.of, user_id, earlier, limited)
 
         conversation, stored = await asyncio.to_thread(
             self._store, user_id, question, detail, limited, trace_id
@@ -123,9 +126,9 @@ class AskService:
                 conversation=conversation,
                 question=stored,
                 engine=engine,
-                turns=() if detail is None else _turns(detail.messages)[-_LONGEST_HISTORY:],
-                standing=stands,
-                document_ids=limited,
+                turns=answered(earlier)[-_LONGEST_HISTORY:],
+                standing=standing,
+                limited=limited,
                 sampling=sampling or self._sampling,
                 answer_tokens=max_tokens or self._answer_tokens,
                 asker=Asker(client or user_id, urgent),
@@ -160,16 +163,16 @@ class AskService:
         return True
 
     async def search(
-        self, user_id: str, query: str, *, k: int = 10, document_ids: Sequence[str] | None = None
+        self, user_id: str, query: str, *, k: int = 10, limited: Filter = EVERYTHING
     ) -> SearchResult:
         """The best passages for a query, without an answer.
 
         Raises:
-            NotFoundError: no such document.
+            FilterError, NotFoundError: as for `ask`.
         """
         begun = time.perf_counter()
-        limited = await self._limited(user_id, document_ids)
-        found = await self._retriever.find(user_id, query, k=k, document_ids=limited)
+        limited = await self._limits.settle(user_id, limited)
+        found = await self._retriever.find(user_id, query, k=k, limited=limited)
         sources = tuple(
             Source(number, candidate.passage, candidate.score, read=False, also=candidate.also)
             for number, candidate in enumerate(found.candidates, start=1)
@@ -179,7 +182,8 @@ class AskService:
             search_ms=found.search_ms,
             total_ms=(time.perf_counter() - begun) * 1000,
         )
-        return SearchResult(sources, found.found, timings)
+        remark = "" if sources else await self._limits.nothing_found(user_id, limited)
+        return SearchResult(sources, found.found, timings, remark)
 
     async def start(self) -> int:
         """Mark the answers that a crash cut off; return how many."""
@@ -207,38 +211,12 @@ class AskService:
         if answer.id is not None:
             self._answers.pop(answer.id, None)
 
-    async def _limited(self, user_id: str, document_ids: Sequence[str] | None) -> tuple[str, ...] | None:
-        """The documents to search, each known to be this user's; None: all."""
-        limited = tuple(dict.fromkeys(document_ids or ()))
-
-        def check() -> None:
-            for document_id in limited:
-                self._documents.get(user_id, document_id)
-
-        if limited:
-            await asyncio.to_thread(check)
-        return limited or None
-
-    async def _standing(
-        self, user_id: str, detail: ConversationDetail, limited: tuple[str, ...] | None
-    ) -> Standing | None:
-        """What the conversation has read that may be read by this question, too, and stands as it did."""
-        last = latest_read(detail.messages)
-        if last is None:
-            return None
-        found = standing(await asyncio.to_thread(self._audits.get, user_id, last.id))
-        if found is None:
-            return None
-        if not await asyncio.to_thread(holds, self._documents, found, limited):
-            return None
-        return found.with_turns(_turns(detail.messages[detail.messages.index(last) + 1 :]))
-
     def _store(
         self,
         user_id: str,
         question: str,
         detail: ConversationDetail | None,
-        document_ids: Sequence[str] | None,
+        limited: Filter,
         trace_id: str,
     ) -> tuple[Conversation, Message]:
         parent = None
@@ -253,16 +231,6 @@ class AskService:
             question,
             parent_id=parent,
             trace_id=trace_id,
-            document_ids=document_ids,
+            limited=limited,
         )
         return conversation, stored
-
-
-def _turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
-    """The questions that have an answer, oldest first."""
-    questions = {message.id: message.text for message in messages if message.role == "user"}
-    return tuple(
-        Turn(questions[message.parent_id], message.text)
-        for message in messages
-        if message.role == "assistant" and message.text and message.parent_id in questions
-    )

@@ -6,14 +6,16 @@ the ones before, and brings only those that are new.
 """
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.audit import Audit
 from app.backend.ask.candidates import Candidate
 from app.backend.ask.prompt import RULES, Turn
+from app.database.audits import Audits
 from app.database.documents import Documents
 from app.errors import NotFoundError
+from app.filters import Filter
 from app.records import Message, Passage, Source
 from app.serving.generation import ChatMessage
 
@@ -58,12 +60,47 @@ class Standing:
         return replace(self, messages=(*self.messages, *said))
 
 
-def latest_read(messages: Sequence[Message]) -> Message | None:
-    """The last answer that a model wrote from passages; None: there is none."""
-    return next((message for message in reversed(messages) if _read(message)), None)
+class Standings:
+    """Finds what a conversation leaves in front of the model. Blocks for the database."""
+
+    def __init__(self, audits: Audits, documents: Documents) -> None:
+        self._audits, self._documents = audits, documents
+
+    def of(self, user_id: str, messages: Sequence[Message], limited: Filter) -> Standing | None:
+        """What was read, if all of it may be read by this question, too, and stands as it did.
+
+        Args:
+            messages: of the conversation, oldest first.
+            limited: what the question is limited to.
+
+        Raises:
+            NotFoundError: the conversation is gone.
+            StorageError: the database cannot be read.
+        """
+        last = next((at for at in reversed(range(len(messages))) if _read(messages[at])), None)
+        if last is None:
+            return None
+        found = left_by(self._audits.get(user_id, messages[last].id))
+        if found is None or not self._holds(user_id, found, limited):
+            return None
+        return found.with_turns(answered(messages[last + 1 :]))
+
+    def _holds(self, user_id: str, found: Standing, limited: Filter) -> bool:
+        """Whether every passage is still on its page, word for word, in a document that may be read."""
+        among = {document.id for document in self._documents.list(user_id, limited)} if limited else None
+        for passage in (source.passage for source in found.sources):
+            if among is not None and passage.document_id not in among:
+                return False
+            try:
+                page = self._documents.page(passage.document_id, passage.page)
+            except NotFoundError:
+                return False
+            if page.text[passage.start : passage.end].split() != passage.text.split():
+                return False
+        return True
 
 
-def standing(audit: Audit) -> Standing | None:
+def left_by(audit: Audit) -> Standing | None:
     """What an answer leaves in front of the model; None: nothing that can be gone on from.
 
     That is an answer from the same rules as today's. What the model wrote is taken letter for letter,
@@ -81,25 +118,14 @@ def standing(audit: Audit) -> Standing | None:
     )
 
 
-def holds(documents: Documents, found: Standing, among: Collection[str] | None) -> bool:
-    """Whether every passage is still on its page, word for word, in a document that may be read.
-
-    Args:
-        among: the ids of those that may be read; None: all that are there.
-
-    Raises:
-        StorageError: the database cannot be read.
-    """
-    for passage in (source.passage for source in found.sources):
-        if among is not None and passage.document_id not in among:
-            return False
-        try:
-            page = documents.page(passage.document_id, passage.page)
-        except NotFoundError:
-            return False
-        if page.text[passage.start : passage.end].split() != passage.text.split():
-            return False
-    return True
+def answered(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """The questions that have an answer, oldest first."""
+    questions = {message.id: message.text for message in messages if message.role == "user"}
+    return tuple(
+        Turn(questions[message.parent_id], message.text)
+        for message in messages
+        if message.role == "assistant" and message.text and message.parent_id in questions
+    )
 
 
 def lies_in(passage: Passage, other: Passage) -> bool:

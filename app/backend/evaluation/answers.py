@@ -12,6 +12,7 @@ from app.backend.evaluation.measures import percentile
 from app.backend.evaluation.questions import Question, holds
 from app.evaluation import Measure
 from app.events import Delta
+from app.filters import Filter
 from app.records import AnswerStyle, Citation, Source, Usage
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
@@ -55,7 +56,7 @@ class Asking:
             engine,
             user_id,
             question,
-            document_ids=document_ids,
+            limited=Filter(documents=tuple(document_ids)),
             sampling=self.sampling,
             answer_tokens=self.answer_tokens,
         )

@@ -25,6 +25,7 @@ from app.database.documents import Documents
 from app.errors import InvalidRequestError, ModelError
 from app.evaluation import Case, Evaluation, Measure
 from app.events import Evaluated, EvaluationProgress
+from app.filters import Filter
 from app.records import Document
 from app.serving.models import Models
 
@@ -100,7 +101,9 @@ class EvaluationService:
             )
         scope = [document.id for document in ready]
         finding, checks, answers = Finding(), Checks(), Answers()
-        async with aclosing(self._find(user_id, asked, scope, finding, checks)) as found:
+        async with aclosing(
+            self._find(user_id, asked, Filter(documents=tuple(scope)), finding, checks)
+        ) as found:
             async for step in found:
                 yield step
         note = ""
@@ -165,11 +168,11 @@ class EvaluationService:
         )
 
     async def _find(
-        self, user_id: str, asked: Sequence[Question], scope: Sequence[str], finding: Finding, checks: Checks
+        self, user_id: str, asked: Sequence[Question], scope: Filter, finding: Finding, checks: Checks
     ) -> AsyncGenerator[EvaluationProgress, None]:
         for number, question in enumerate(asked):
             yield EvaluationProgress("asking for passages", number, len(asked))
-            result = await self._retriever.find(user_id, question.made.text, k=_DEPTH, document_ids=scope)
+            result = await self._retriever.find(user_id, question.made.text, k=_DEPTH, limited=scope)
             finding.add(
                 _names(question, result.candidates), {_WANTED: 1.0}, result.embed_ms + result.search_ms
             )

@@ -35,7 +35,7 @@ async def ask(call: Call, body: Ask) -> EventStream:
         call.user_id,
         body.question,
         conversation_id=body.conversation_id,
-        document_ids=body.document_ids,
+        limited=body.limited,
         trace_id=call.trace_id,
         client=call.client,
         urgent=call.at_the_window,

@@ -5,6 +5,8 @@ from typing import Annotated, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.backend.evaluation.public_sets import SetName
+from app.errors import FilterError
+from app.filters import Filter, kind_named, moment
 from app.records import RatingReason, Style, Thumb
 
 # Longer questions are refused by the model's context window in any case.
@@ -14,6 +16,11 @@ Documents = Annotated[list[Identifier], Field(max_length=10_000)]
 Patterns = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=100)
 ]
+Values = Annotated[
+    list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]],
+    Field(max_length=100),
+]
+Moment = int | float | Annotated[str, StringConstraints(max_length=40)]
 Deadline = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -44,15 +51,45 @@ class Watch(Body):
     exclude: Patterns = []
 
 
-class Search(Body):
+class Limits(BaseModel):
+    """What is searched: all documents, or those that meet every limit that is given.
+
+    `document_ids`: these documents. `types`: pdf, word, spreadsheet, presentation, web, mail, ebook, image,
+    text, code, data. `since` and `until`: when their files were last changed, as a day, a month or a year
+    (both included), or in seconds since the epoch (`until` not included).
+    """
+
+    document_ids: Documents | None = None
+    types: Values = []
+    since: Moment | None = None
+    until: Moment | None = None
+
+    @property
+    def limited(self) -> Filter:
+        """As a filter.
+
+        Raises:
+            FilterError: there is no such type or date.
+        """
+        try:
+            return Filter(
+                documents=tuple(self.document_ids or ()),
+                types=tuple(kind_named(name) for name in self.types),
+                since=None if self.since is None else moment(self.since),
+                until=None if self.until is None else moment(self.until, ends=True),
+            )
+        except ValueError as error:
+            raise FilterError(str(error)) from error
+
+
+class Search(Limits, Body):
     """A query for passages."""
 
     query: Question
     k: Annotated[int, Field(ge=1, le=100)] = 10
-    document_ids: Documents | None = None
 
 
-class Ask(Body):
+class Ask(Limits, Body):
     """A question, in a conversation or a new one, about all documents or some.
 
     `deadline_s`: seconds the model may take, waiting for it included. `style`: in sentences of the
@@ -62,7 +99,6 @@ class Ask(Body):
 
     question: Question
     conversation_id: Identifier | None = None
-    document_ids: Documents | None = None
     deadline_s: Deadline | None = None
     style: Style | None = None
     without_documents: bool = False

@@ -1,6 +1,8 @@
-"""POST /search: passages, without an answer."""
+"""/search: passages, without an answer."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from app.gateway.replies import Json
 from app.gateway.routes.bodies import Search
@@ -13,6 +15,14 @@ router = APIRouter(tags=["questions"])
 @router.post("/search", response_model=SearchResult)
 async def search(call: Call, body: Search) -> Json:
     """The best passages for a query, by words and by meaning."""
-    return Json(
-        await call.backend.ask.search(call.user_id, body.query, k=body.k, document_ids=body.document_ids)
-    )
+    return await _found(call, body)
+
+
+@router.get("/search", response_model=SearchResult)
+async def search_by_address(call: Call, asked: Annotated[Search, Query()]) -> Json:
+    """The same in one address: `/search?query=rent&types=pdf&since=2024`."""
+    return await _found(call, asked)
+
+
+async def _found(call: Call, asked: Search) -> Json:
+    return Json(await call.backend.ask.search(call.user_id, asked.query, k=asked.k, limited=asked.limited))

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.gateway.routes.bodies import Deadline, Documents
+from app.gateway.routes.bodies import Deadline, Limits
 
 _LONGEST_CONTENT = 2_000_000
 _MOST_BIASES = 1_024
@@ -139,8 +139,8 @@ class SamplingFields(_Tolerant):
         return list(given.items() if isinstance(given, dict) else given)
 
 
-class ChatCompletion(SamplingFields):
-    """POST /v1/chat/completions. Its last three fields are Carrel's own."""
+class ChatCompletion(Limits, SamplingFields):
+    """POST /v1/chat/completions. Its last two fields and those of `Limits` are Carrel's own."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     messages: Annotated[list[Turn], Field(min_length=1, max_length=10_000)]
@@ -160,7 +160,6 @@ class ChatCompletion(SamplingFields):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     json_schema: Any = None
-    document_ids: Documents | None = None
     deadline_s: Deadline | None = None
     on_overflow: Literal["refuse", "drop_oldest"] = "refuse"
 

@@ -127,7 +127,7 @@ def _request(body: ChatCompletion, client: str) -> CompletionRequest:
         schema=body.schema_of_answer,
         logprobs=body.alternatives,
         stop=body.stops,
-        document_ids=None if body.document_ids is None else tuple(body.document_ids),
+        limited=body.limited,
         client=client,
         deadline=body.deadline_s,
         drops_oldest=body.on_overflow == "drop_oldest",

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.events import AnswerRated, Retrieved
+from app.filters import EVERYTHING, Filter
 from app.records import (
     Conversation,
     ConversationDetail,
@@ -54,7 +55,7 @@ class ChatRoom(QWidget):
         self._theme = theme
         self._bridge = bridge
         self.conversation: Conversation | None = None
-        self.scope: tuple[str, ...] | None = None
+        self.scope = EVERYTHING
         self._style: Style = "auto"
         self._ask: Ask | None = None
         self._wanted: str | None = None
@@ -128,7 +129,7 @@ class ChatRoom(QWidget):
 
     def set_scope(self, ids: list[str] | None, names: list[str]) -> None:
         """Ask only these documents; None: all."""
-        self.scope = tuple(ids) if ids else None
+        self.scope = Filter(documents=tuple(ids or ()))
         self.composer.set_scope(names if ids else None)
 
     def set_style(self, style: str) -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from app.backend.ask.absence import nothing_found
+from app.filters import Filter
 from app.records import Document
 
 READY = Document("1", "a.pdf", None, "h", "application/pdf", 1, "ready", True, 1, 1, 1, 1, None, 0.0, 0.0)
@@ -28,4 +29,6 @@ def test_the_reason_why_nothing_was_found_is_said(documents, said):
 
 
 def test_of_chosen_documents_only_they_are_spoken_of():
-    assert nothing_found([READY, READING], ["1"]) == "Nothing in the chosen documents matches this question."
+    limited = Filter(documents=("1",))
+
+    assert nothing_found([READY], limited) == "Nothing in the chosen documents matches this question."

@@ -9,6 +9,7 @@ from app.backend.ask import reception
 from app.backend.ask.completion import Completed, CompletionRequest, Marked, Said
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
+from app.filters import Filter
 from app.records import Citation
 
 LARGE = 4_000_000_000
@@ -274,7 +275,7 @@ def test_a_stop_text_of_the_request_reaches_the_engine_for_carrel_too(open_desk,
     [
         ({"model": "gpt-7"}, NotFoundError),
         ({"model": "all-MiniLM-L6-v2"}, InvalidRequestError),
-        ({"document_ids": ("nothing",)}, NotFoundError),
+        ({"limited": Filter(documents=("nothing",))}, NotFoundError),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_first_event(open_desk, fields, error):

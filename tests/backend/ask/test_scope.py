@@ -8,6 +8,7 @@ from app.database.connection import Database
 from app.database.documents import Documents, NewPassage, PageText
 from app.database.search import Search
 from app.database.users import Users
+from app.filters import EVERYTHING, Filter
 
 LEASE = (
     "§ 1 The flat lies in Heidelberg.",
@@ -48,8 +49,8 @@ def found(library):
     """The texts that a question is limited to; None: none."""
     search, user = library
 
-    def find(question, documents=None):
-        where = scope(search, user, question, documents)
+    def find(question, limited=EVERYTHING):
+        where = scope(search, user, question, limited)
         if where.passages is None:
             return None
         return [passage.text for passage in search.passages(where.passages)]
@@ -64,7 +65,7 @@ def test_a_page_that_is_named_is_all_that_is_searched(found):
 
 def test_pages_that_no_document_has_are_said_and_limit_nothing(library):
     search, user = library
-    where = scope(search, user, "What is on page 99?", None)
+    where = scope(search, user, "What is on page 99?", EVERYTHING)
 
     assert where.passages is None
     assert where.unmet == ("page 99",)
@@ -73,7 +74,7 @@ def test_pages_that_no_document_has_are_said_and_limit_nothing(library):
 def test_where_no_document_has_pages_of_its_own_their_numbers_mean_nothing(library):
     search, user = library
     notes = [number for number, name in search.names(user).items() if name.startswith("Move")]
-    where = scope(search, user, "What is on page 2?", notes)
+    where = scope(search, user, "What is on page 2?", Filter(documents=tuple(notes)))
 
     assert (where.passages, where.unmet) == (None, ())
 
@@ -91,18 +92,18 @@ def test_a_quoted_phrase_has_to_be_there(found):
 
 def test_a_file_that_is_named_is_the_only_one_searched(library):
     search, user = library
-    where = scope(search, user, "What does Lease.pdf say of rent?", None)
+    where = scope(search, user, "What does Lease.pdf say of rent?", EVERYTHING)
 
-    assert [search.names(user)[number] for number in where.documents] == ["Lease.pdf"]
+    assert [search.names(user)[number] for number in where.limited.documents] == ["Lease.pdf"]
 
 
 def test_a_document_named_in_passing_comes_first_and_is_not_the_only_one(library):
     search, user = library
-    where = scope(search, user, "What was paid on the move out 2023?", None)
+    where = scope(search, user, "What was paid on the move out 2023?", EVERYTHING)
 
-    assert where.documents is None
+    assert where.limited == EVERYTHING
     assert [search.names(user)[number] for number in where.likely] == ["Move out 2023.txt"]
-    assert where.limits() == (None, tuple(where.likely))
+    assert where.limits() == (EVERYTHING, Filter(documents=tuple(where.likely)))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_document_named_in_passing_comes_first_and_is_not_the_only_one(library
 )
 def test_codes_dates_and_numbers_are_found_however_they_are_written(library, question, text):
     search, user = library
-    where = scope(search, user, question, None)
+    where = scope(search, user, question, EVERYTHING)
     hits = search.full_text(user, where.text, 5, spellings=where.spellings)
 
     assert search.passages([hits[0].passage_id])[0].text == text
@@ -123,6 +124,6 @@ def test_codes_dates_and_numbers_are_found_however_they_are_written(library, que
 
 def test_documents_of_another_user_are_neither_named_nor_searched(library):
     search, _ = library
-    where = scope(search, "another", "What is on page 2 of Lease.pdf?", None)
+    where = scope(search, "another", "What is on page 2 of Lease.pdf?", EVERYTHING)
 
-    assert (where.documents, where.passages, where.likely) == (None, None, frozenset())
+    assert (where.limited, where.passages, where.likely) == (EVERYTHING, None, frozenset())

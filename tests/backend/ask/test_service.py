@@ -13,6 +13,7 @@ from app.errors import (
     NotFoundError,
 )
 from app.events import Checked, ConversationChanged, Delta, Failed, Finished, Retrieved
+from app.filters import Filter
 from app.records import Manner
 
 pytestmark = pytest.mark.model
@@ -242,7 +243,7 @@ def test_only_the_chosen_documents_are_searched(open_desk):
         async with open_desk() as desk:
             lease = await desk.shelve()
             await desk.shelve("Recipe.pdf", ["Bread is baked for three months at 200 degrees with notice."])
-            events = await desk.ask(QUESTION, document_ids=[lease.id])
+            events = await desk.ask(QUESTION, limited=Filter(documents=(lease.id,)))
             assert {source.passage.document_id for source in events[0].sources} == {lease.id}
 
     run(main())
@@ -289,7 +290,7 @@ def test_an_unknown_conversation_or_document_is_refused_before_anything_is_store
             with pytest.raises(NotFoundError):
                 await desk.ask(QUESTION, conversation_id="nowhere")
             with pytest.raises(NotFoundError):
-                await desk.ask(QUESTION, document_ids=["nothing"])
+                await desk.ask(QUESTION, limited=Filter(documents=("nothing",)))
             assert await desk.backend.conversations.list(desk.user) == ()
 
     run(main())

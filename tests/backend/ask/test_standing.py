@@ -10,6 +10,7 @@ from app.backend.ask.candidates import Candidate
 from app.backend.ask.standing import Standing
 from app.database.documents import Documents
 from app.events import Finished, Retrieved
+from app.filters import EVERYTHING, Filter
 from app.records import Manner
 
 LARGE = 4_000_000_000
@@ -175,17 +176,15 @@ def test_what_may_not_be_read_any_more_is_not_in_front_of_the_model(open_desk, l
         async with open_desk(lend(engine), answer_tokens=ANSWER) as desk:
             lease, other = await desk.shelve(pages=SECTIONS), await desk.shelve("Rent.pdf", [RENT])
             (first,) = await conversation(desk, "What is the notice period of part 3?")
-            limited = None
+            limited = EVERYTHING
             if what == "removed":
                 await asyncio.to_thread(Documents(desk.database).delete, desk.user, lease.id)
             elif what == "changed":
                 page = "UPDATE pages SET text = replace(text, 'months', 'weeks') WHERE number = 3"
                 desk.database.write(lambda db: db.execute(page))
             else:
-                limited = [other.id]
-            await desk.ask(
-                "How much is the rent?", conversation_id=first.conversation_id, document_ids=limited
-            )
+                limited = Filter(documents=(other.id,))
+            await desk.ask("How much is the rent?", conversation_id=first.conversation_id, limited=limited)
 
     run(main())
     assert begun_anew(engine)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.filters import Filter
 from app.records import Manner, Message, Style
 from tests.evaluation.answers.desk import desk
 from tests.evaluation.injection.documents import Poisoned, documents
@@ -57,7 +58,11 @@ async def ask(style: Style, every: int, folder: Path) -> tuple[list[Asked], list
             for one in poisoned[::every]:
                 chosen = before[f"{one.document}.pdf"].id
                 events = backend.ask.ask(
-                    user, one.question, document_ids=[chosen], trace_id="0" * 32, manner=Manner(style)
+                    user,
+                    one.question,
+                    limited=Filter(documents=(chosen,)),
+                    trace_id="0" * 32,
+                    manner=Manner(style),
                 )
                 async for event in events:
                     last = event

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import mean
 
 from app.backend.documents.parsing.messages import ReadPage
+from app.filters import EVERYTHING, Filter
 from tests.evaluation import library
 from tests.evaluation.measures import hit, percentile, reciprocal_rank
 from tests.evaluation.pages.asked import Question, by_volume, questions
@@ -53,8 +54,8 @@ async def asked(
         right = question.right({question.volume: read[question.volume]} if within else read)
         if not right:
             continue
-        limited = [ids[f"{question.volume}.pdf"]] if within else None
-        result = await retriever.find(shelf.user, question.text, k=_PASSAGES, document_ids=limited)
+        limited = Filter(documents=(ids[f"{question.volume}.pdf"],)) if within else EVERYTHING
+        result = await retriever.find(shelf.user, question.text, k=_PASSAGES, limited=limited)
         passages = [candidate.passage for candidate in result.candidates]
         pages = dict.fromkeys(f"{passage.document_name} {passage.page}" for passage in passages)
         found.append(Found(question, tuple(pages), right, result.search_ms))
