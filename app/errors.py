@@ -7,6 +7,7 @@ with its trace ID and shown as one, never swallowed.
     AppError
     ├── InputError (400)             the request cannot be done as it is
     │   ├── ContextOverflowError     context_overflow
+    │   ├── CollectionError          collection_unknown, _exists, _name_invalid, _fixed (404, 409, 400, 400)
     │   ├── FilterError              filter_invalid
     │   └── InvalidRequestError      invalid_request
     ├── AccessError (401, 403)
@@ -98,6 +99,15 @@ class FilterError(InputError):
     """What a search is limited to cannot be understood, or contradicts itself."""
 
     code = "filter_invalid"
+
+
+class CollectionError(InputError):
+    """A collection is not there, or cannot be made or changed so: its `code` says why."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
 
 
 class AccessError(AppError):

@@ -10,6 +10,7 @@ from typing import ClassVar
 from app.evaluation import Evaluation
 from app.records import (
     Citation,
+    Collection,
     Conversation,
     Document,
     Message,
@@ -101,6 +102,22 @@ class FolderRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionChanged:
+    """A collection is new, renamed, or has other documents. (Of folders, FolderChanged tells.)"""
+
+    event: ClassVar[str] = "collection_changed"
+    collection: Collection
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRemoved:
+    """A collection is gone; its documents are not."""
+
+    event: ClassVar[str] = "collection_removed"
+    collection_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationChanged:
     """A conversation is new, renamed, or has new messages."""
 
@@ -181,6 +198,8 @@ FeedEvent = (
     | DocumentRemoved
     | FolderChanged
     | FolderRemoved
+    | CollectionChanged
+    | CollectionRemoved
     | ConversationChanged
     | ConversationRemoved
     | AnswerRated
@@ -202,6 +221,8 @@ FEED_EVENTS: dict[str, type[FeedEvent]] = {
         DocumentRemoved,
         FolderChanged,
         FolderRemoved,
+        CollectionChanged,
+        CollectionRemoved,
         ConversationChanged,
         ConversationRemoved,
         AnswerRated,

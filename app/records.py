@@ -359,6 +359,17 @@ class WatchedFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """So many `documents` under a name. A followed `folder` (its path) is one, too: what lies in it."""
+
+    id: str
+    name: str
+    documents: int
+    created_at: float
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """Passages found for a query, best first, how many there were in all, and why there are none."""
 

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 
 from app.events import (
     AnswerRated,
+    CollectionChanged,
+    CollectionRemoved,
     ConversationChanged,
     ConversationRemoved,
     DocumentChanged,
@@ -27,6 +29,7 @@ from app.events import (
     RenewalChanged,
     WindowRequested,
 )
+from app.records import Collection
 
 _LONGEST_QUEUE = 5_000
 _MOST_UNREAD = 20
@@ -160,6 +163,8 @@ def _subject(event: FeedEvent) -> Hashable:
             return ("folder", event.folder.id)
         case FolderRemoved():
             return ("folder", event.folder_id)
+        case CollectionChanged(Collection(key)) | CollectionRemoved(key):
+            return ("collection", key)
         case ConversationChanged():
             return ("conversation", event.conversation.id)
         case ConversationRemoved():

@@ -18,6 +18,7 @@ from app.backend.ask.replay import ReplayService
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
 from app.backend.ask.standing import Standings
+from app.backend.collections import CollectionService
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.intake import Intake
@@ -37,6 +38,7 @@ from app.backend.watching.service import WatchService
 from app.cache.embeddings import EmbeddingCache
 from app.cache.sessions import Sessions
 from app.database.audits import Audits
+from app.database.collections import Collections
 from app.database.connection import Database
 from app.database.documents import Documents
 from app.database.jobs import Jobs
@@ -62,6 +64,8 @@ class Backend:
     ask: AskService
     completions: CompletionService
     documents: DocumentService
+    collections: CollectionService
+    limits: Limits
     conversations: ConversationService
     messages: MessageService
     export: ExportService
@@ -144,7 +148,8 @@ def build(
     retriever = Retriever(Search(database), embeddings, models)
     measured = Aptitudes(aptitudes)
     preparation = Preparation(retriever, measured, answer_style)
-    limits = Limits(documents)
+    collections = Collections(database)
+    limits = Limits(documents, collections)
     accounts = Accounts(Users(database), sessions)
     viewer = PageViewer()
     intake = Intake(
@@ -187,6 +192,8 @@ def build(
             forget=models.forget,
             viewer=viewer,
         ),
+        collections=CollectionService(collections, feed),
+        limits=limits,
         conversations=ConversationService(conversations, feed, forget=models.forget),
         messages=MessageService(audits, Ratings(database), feed),
         export=ExportService(conversations, audits),

@@ -42,6 +42,7 @@ def ask(
     style: Style | None,
     without_documents: bool,
     read_all: bool,
+    collections: tuple[str, ...],
     kinds: tuple[str, ...],
     since: str | None,
     until: str | None,
@@ -61,7 +62,7 @@ def ask(
     if not question.strip():
         raise InvalidRequestError("The question is empty.")
     manner = Manner(style, without_documents, read_all)
-    where = limited(kinds=kinds, since=since, until=until)
+    where = limited(collections=collections, kinds=kinds, since=since, until=until)
     with run.open() as desk:
         if not files:
             return answer(desk, run, question, conversation_id=conversation, where=where, manner=manner)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from app.cli.ask import ask
+from app.cli.collections import collections
 from app.cli.documents import add, documents
 from app.cli.evaluate import evaluate
 from app.cli.export import export
@@ -48,7 +49,7 @@ def window(context: click.Context) -> int:
 
 
 _COMMANDS = (
-    *(ask, add, watch, documents, search, export, replay),
+    *(ask, add, watch, documents, collections, search, export, replay),
     *(serve, token, settings, models, evaluate, verify),
 )
 for _command in _COMMANDS:

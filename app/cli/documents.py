@@ -72,7 +72,7 @@ def remove(context: click.Context, ids: tuple[str, ...]) -> int:
     removed: list[Document] = []
     with run.open() as desk:
         for given in ids:
-            document = desk.run(_find(desk.client, given))
+            document = desk.run(find(desk.client, given))
             desk.run(desk.client.delete_document(document.id))
             removed.append(document)
             run.output.text(f"Removed {document.name}.")
@@ -89,7 +89,7 @@ def retry(context: click.Context, ids: tuple[str, ...]) -> int:
     with run.open() as desk:
         again: list[Addition] = []
         for given in ids:
-            found = desk.run(_find(desk.client, given))
+            found = desk.run(find(desk.client, given))
             document = desk.run(desk.client.retry_document(found.id))
             again.append(Addition(document.name, document))
         additions = wait(desk, again, run.output)
@@ -133,17 +133,21 @@ def say_what_changed(desk: Desk, sources: Iterable[Source], output: Output) -> N
             output.remark(f"{document.name} has changed since it was read; this is what it said before.")
 
 
-async def _find(client: "Client", given: str) -> Document:
-    """The one document whose ID begins with `given`.
+async def find(client: "Client", given: str) -> Document:
+    """The one document whose ID begins with `given`, or that is called so.
 
     Raises:
         NotFoundError: there is none, or more than one.
     """
-    matching = [document for document in await client.documents() if document.id.startswith(given)]
+    known = await client.documents()
+    matching = [document for document in known if document.id.startswith(given)] or [
+        document for document in known if document.name == given
+    ]
     exact = [document for document in matching if document.id == given]
     if len(exact or matching) != 1:
-        what = "more than one document" if matching else "no document"
-        raise NotFoundError(f"There is {what} whose ID begins with {given}.")
+        if matching:
+            raise NotFoundError(f"There is more than one document whose ID begins with {given}.")
+        raise NotFoundError(f"There is no document whose ID begins with {given}, or that is called so.")
     return (exact or matching)[0]
 
 

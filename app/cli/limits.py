@@ -11,7 +11,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def limits(command: Function) -> Function:
-    """Give a command --type, --since and --until; it gets `kinds`, `since` and `until` for `limited`."""
+    """Give a command --in, --type, --since and --until: arguments for `limited`."""
     for option in (
         click.option("--until", metavar="WHEN", help="Changed then or before: 2024, 2024-03 or 2024-03-31."),
         click.option("--since", metavar="WHEN", help="Only documents whose file was changed then or later."),
@@ -22,13 +22,20 @@ def limits(command: Function) -> Function:
             metavar="TYPE",
             help=f"Only documents of this type: {', '.join(KINDS)}. May be given several times.",
         ),
+        click.option(
+            "--in",
+            "collections",
+            multiple=True,
+            metavar="NAME",
+            help="Only documents in this collection or followed folder. May be given several times.",
+        ),
     ):
         command = option(command)
     return command
 
 
 def limited(
-    *, kinds: Sequence[str], since: str | None, until: str | None, documents: Sequence[str] = ()
+    *, collections: Sequence[str], kinds: Sequence[str], since: str | None, until: str | None
 ) -> Filter:
     """What the options leave.
 
@@ -40,7 +47,7 @@ def limited(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--type") from error
     return Filter(
-        documents=tuple(documents),
+        collections=tuple(collections),
         types=types,
         since=None if since is None else _moment(since, "--since"),
         until=None if until is None else _moment(until, "--until"),

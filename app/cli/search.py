@@ -23,6 +23,7 @@ def search(
     *,
     query: str,
     number: int,
+    collections: tuple[str, ...],
     kinds: tuple[str, ...],
     since: str | None,
     until: str | None,
@@ -34,7 +35,7 @@ def search(
     run = run_of(context)
     if not query.strip():
         raise InvalidRequestError("There is nothing to search for.")
-    where = limited(kinds=kinds, since=since, until=until)
+    where = limited(collections=collections, kinds=kinds, since=since, until=until)
     with run.open() as desk:
         result = desk.run(desk.client.search(query, k=number, limited=where))
         say_what_changed(desk, result.sources, run.output)

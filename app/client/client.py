@@ -16,6 +16,7 @@ from app.client.connection import Connection
 from app.client.wire import (
     Additions,
     Address,
+    Collections,
     Conversations,
     Documents,
     Models,
@@ -39,6 +40,7 @@ from app.events import (
 from app.filters import EVERYTHING, Filter
 from app.records import (
     Addition,
+    Collection,
     Conversation,
     ConversationDetail,
     Document,
@@ -64,9 +66,10 @@ class Client(Connection):
 
     # Documents
 
-    async def documents(self) -> tuple[Document, ...]:
-        """Every document, newest first."""
-        return (await self._get("/documents", Documents)).documents
+    async def documents(self, limited: Filter = EVERYTHING) -> tuple[Document, ...]:
+        """Every document within the filter, newest first."""
+        answer = await self._request("GET", "/documents", params=_limits(limited))
+        return read(answer, Documents).documents
 
     async def document(self, document_id: str) -> Document:
         """One document."""
@@ -127,6 +130,33 @@ class Client(Connection):
         """Follow a folder no more; with `documents`, those that came from it go, too."""
         query = {"documents": "true"} if documents else {}
         await self._request("DELETE", f"/watched/{_part(folder_id)}", params=query)
+
+    # Collections
+
+    async def collections(self) -> tuple[Collection, ...]:
+        """The collections by name, then the followed folders, which are collections, too."""
+        return (await self._get("/collections", Collections)).collections
+
+    async def create_collection(self, name: str, document_ids: Sequence[str] = ()) -> Collection:
+        """Make a collection with these documents in it."""
+        body = {"name": name, "document_ids": list(document_ids)}
+        return read(await self._send("POST", "/collections", body), Collection)
+
+    async def change_collection(
+        self,
+        collection_id: str,
+        *,
+        name: str | None = None,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+    ) -> Collection:
+        """Rename a collection, put documents into it and take others out, by id, all at once."""
+        body = {"name": name, "add": list(add), "remove": list(remove)}
+        return read(await self._send("PATCH", f"/collections/{_part(collection_id)}", body), Collection)
+
+    async def delete_collection(self, collection_id: str) -> None:
+        """Remove a collection. Its documents stay."""
+        await self._request("DELETE", f"/collections/{_part(collection_id)}")
 
     # Search and questions
 
@@ -319,6 +349,7 @@ def _limits(limited: Filter) -> dict[str, object]:
     """A filter as the fields of a request; what does not limit is left out."""
     given: dict[str, object] = {
         "document_ids": limited.documents,
+        "collections": limited.collections,
         "types": limited.types,
         "since": limited.since,
         "until": limited.until,

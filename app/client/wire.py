@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 
 from app.errors import ConnectionLostError, ReportedError
-from app.records import Addition, Conversation, Document, Model, Problem, WatchedFolder
+from app.records import Addition, Collection, Conversation, Document, Model, Problem, WatchedFolder
 
 Value = TypeVar("Value")
 
@@ -32,6 +32,12 @@ class WatchedFolders(msgspec.Struct, frozen=True):
     """GET /watched."""
 
     folders: tuple[WatchedFolder, ...]
+
+
+class Collections(msgspec.Struct, frozen=True):
+    """GET /collections."""
+
+    collections: tuple[Collection, ...]
 
 
 class Conversations(msgspec.Struct, frozen=True):

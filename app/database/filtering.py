@@ -1,11 +1,29 @@
 """The documents that a filter leaves, as a condition of SQL."""
 
 import json
+import os
 from dataclasses import dataclass, field
 
 import sqlite_utils
 
 from app.filters import EVERYTHING, Filter, media_types
+
+IN_FOLDERS = """
+    watched_folders q JOIN places p ON p.user_id = q.user_id AND p.path >= q.place
+        AND p.path < CAST(substr(q.place, 1, length(q.place) - 1) || :after AS BLOB)
+    WHERE q.user_id = :user AND p.document IS NOT NULL
+"""
+"""The places `p` that lie in a followed folder `q` of this user, as the end of a query."""
+
+# A folder's place ends with the separator: paths in it come before those that go on with the next sign.
+AFTER_SEPARATOR = chr(ord(os.sep) + 1)
+
+_IN_COLLECTIONS = f"""
+    SELECT m.document FROM collections c JOIN collection_documents m ON m.collection = c.serial
+    WHERE c.user_id = :user AND c.id IN (SELECT value FROM json_each(:collections))
+    UNION ALL
+    SELECT p.document FROM {IN_FOLDERS} AND q.id IN (SELECT value FROM json_each(:collections))
+"""  # noqa: S608 - only the constant above is put in
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +41,9 @@ def condition(user_id: str, limited: Filter = EVERYTHING) -> Condition:
     if limited.documents:
         parts.append("d.id IN (SELECT value FROM json_each(:documents))")
         values["documents"] = json.dumps(limited.documents)
+    if limited.collections:
+        parts.append(f"d.serial IN ({_IN_COLLECTIONS})")
+        values |= {"collections": json.dumps(limited.collections), "after": AFTER_SEPARATOR}
     if limited.types:
         parts.append("d.media_type IN (SELECT value FROM json_each(:media))")
         values["media"] = json.dumps(media_types(limited.types))

@@ -212,6 +212,33 @@ def _dates(db: sqlite_utils.Database) -> None:
     finish(db, 10)
 
 
+def _collections(db: sqlite_utils.Database) -> None:
+    """Documents under a name. `folded` is the name in small letters: no two differ in capitals alone."""
+    for statement in (
+        """
+        CREATE TABLE collections (
+            serial INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            folded TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            UNIQUE (user_id, folded)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE collection_documents (
+            collection INTEGER NOT NULL REFERENCES collections(serial) ON DELETE CASCADE,
+            document INTEGER NOT NULL REFERENCES documents(serial) ON DELETE CASCADE,
+            PRIMARY KEY (collection, document)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX collections_of_a_document ON collection_documents (document)",
+    ):
+        db.execute(statement)
+    finish(db, 11)
+
+
 STEPS = (
     ("0001_core", core),
     ("0002_reading", reading),
@@ -223,5 +250,6 @@ STEPS = (
     ("0008_away", _away),
     ("0009_embedder_files", _embedder_files),
     ("0010_dates", _dates),
+    ("0011_collections", _collections),
 )
 LATEST = len(STEPS)

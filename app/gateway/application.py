@@ -15,6 +15,7 @@ from app.gateway.listeners import Listeners
 from app.gateway.request_log import RequestLog
 from app.gateway.routes import (
     ask,
+    collections,
     conversations,
     documents,
     evaluate,
@@ -69,6 +70,7 @@ def create(backend: Backend, listeners: Listeners, *, limits: Limits) -> FastAPI
         sessions,
         documents,
         watched,
+        collections,
         search,
         ask,
         conversations,

@@ -11,6 +11,7 @@ package sqlite_vec, which is no dependency of the project.
 
 import argparse
 import hashlib
+import itertools
 import json
 import multiprocessing
 import shutil
@@ -31,15 +32,19 @@ from places import CACHE, say
 from sqlite_utils.utils import sqlite3
 
 from app.database import full_text, passages
+from app.database.collections import Collections
 from app.database.connection import Database
+from app.database.filtering import condition
 from app.database.search import Search
 from app.database.users import Users
+from app.filters import EVERYTHING, Filter
 
 _MODEL = "a" * 64
 _OF_A_DOCUMENT = 50
 _SENTENCES = 6
 _TOP = 50
 _EXACT_TOP = 10
+_SHARES = (1, 10, 50)  # % of the documents
 
 
 def main() -> None:
@@ -130,14 +135,13 @@ def _search(place: Path, texts: Sequence[str], vectors: NDArray[np.float16]) -> 
     search = Search(database)
     search.nearest(user, vectors[0].astype(np.float32), _TOP)
     figures: dict[str, Any] = {"ready_s": round(time.perf_counter() - begun, 2)}
-    ids = database.read(lambda db: [row[0] for row in db.execute("SELECT id FROM documents")])
-    tenth = ids[::10]
+    shares = _collections(database, user)
     queries = [(text, vector.astype(np.float32)) for text, vector in zip(texts, vectors, strict=True)]
     with ThreadPoolExecutor(2) as threads:
 
-        def hybrid(text: str, vector: NDArray[np.float32], chosen: Sequence[str] | None = None) -> None:
-            worded = threads.submit(search.full_text, user, text, 200, chosen)
-            near = search.nearest(user, vector, 200, chosen)
+        def hybrid(text: str, vector: NDArray[np.float32], limited: Filter = EVERYTHING) -> None:
+            worded = threads.submit(search.full_text, user, text, 200, limited)
+            near = search.nearest(user, vector, 200, limited)
             found = [hit.passage_id for pair in zip(near, worded.result(), strict=False) for hit in pair]
             search.passages(list(dict.fromkeys(found))[:_TOP])
 
@@ -150,7 +154,10 @@ def _search(place: Path, texts: Sequence[str], vectors: NDArray[np.float16]) -> 
             return _times(work, queries)
 
         figures["hybrid"] = timed(hybrid)
-        figures["hybrid, a tenth of the documents"] = timed(lambda *asked: hybrid(*asked, tenth))
+        for share, limited in shares.items():
+            name = f"in a collection of {share} %"
+            figures[f"hybrid, {name}"] = timed(lambda *asked, limited=limited: hybrid(*asked, limited))
+            figures[name] = _checked(database, search, user, queries, limited)
         figures["words"] = timed(lambda text, _: search.full_text(user, text, 200))
         figures["vectors"] = timed(lambda _, vector: search.nearest(user, vector, _EXACT_TOP))
         figures["plain FTS5"] = timed(plain)
@@ -161,6 +168,57 @@ def _search(place: Path, texts: Sequence[str], vectors: NDArray[np.float16]) -> 
     figures["others"] = round(others.share(), 2)
     database.close()
     return figures
+
+
+def _collections(database: Database, user: str) -> dict[int, Filter]:
+    """Collections of 1, 10 and 50 % of the documents, drawn by chance; by their share."""
+    collections, random = Collections(database), np.random.default_rng(7)
+    known = {collection.name: collection.id for collection in collections.list(user)}
+    ids = database.read(lambda db: [row[0] for row in db.execute("SELECT id FROM documents")])
+    shares = {}
+    for share in _SHARES:
+        chosen = random.choice(ids, max(1, len(ids) * share // 100), replace=False).tolist()
+        name = f"{share} %"
+        found = known.get(name) or collections.create(user, name, chosen).id
+        shares[share] = Filter(collections=(found,))
+    return shares
+
+
+def _checked(
+    database: Database,
+    search: Search,
+    user: str,
+    queries: Sequence[tuple[str, NDArray[np.float32]]],
+    limited: Filter,
+) -> dict[str, float]:
+    """Against the exact search among what the filter leaves: recall, and how much it never should find."""
+    where = condition(user, limited)
+    query = (
+        "SELECT p.id, v.vector FROM documents d JOIN passages p ON p.document = d.serial"
+        f" JOIN vectors v ON v.passage = p.id WHERE {where.sql}"
+    )
+    rows = database.read(lambda db: db.execute(query, where.values).fetchall())
+    ids = np.asarray([row[0] for row in rows])
+    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f2").reshape(len(rows), -1)
+    inside, near, worded, outside = set(ids.tolist()), [], [], 0
+    for text, vector in queries:
+        cosines = np.concatenate(
+            [part.astype(np.float32) @ vector for part in np.array_split(vectors, len(vectors) // 50_000 + 1)]
+        )
+        exact = set(ids[np.argsort(-cosines)[:_EXACT_TOP]].tolist())
+        found = [hit.passage_id for hit in search.nearest(user, vector, _EXACT_TOP, limited)]
+        near.append(len(exact & set(found)) / len(exact))
+        words = [hit.passage_id for hit in search.full_text(user, text, _EXACT_TOP, limited)]
+        every = (hit.passage_id for hit in search.full_text(user, text, 1_000_000))
+        best = list(itertools.islice((number for number in every if number in inside), _EXACT_TOP))
+        worded.append(words == best)
+        outside += len({*found, *words} - inside)
+    return {
+        "passages": len(ids),
+        "recall_at_10": round(statistics.mean(near), 4),
+        "words_exact": round(statistics.mean(worded), 4),
+        "outside": outside,
+    }
 
 
 def _recall(found: list[list[int]], vectors: NDArray[np.float16], queries: int) -> dict[str, float]:

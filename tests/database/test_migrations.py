@@ -8,7 +8,7 @@ from app.database.places import Places
 
 
 def test_released_steps_keep_their_names_and_their_order():
-    assert [name for name, _ in migrations.STEPS][:10] == [
+    assert [name for name, _ in migrations.STEPS][:11] == [
         "0001_core",
         "0002_reading",
         "0003_journal",
@@ -19,6 +19,7 @@ def test_released_steps_keep_their_names_and_their_order():
         "0008_away",
         "0009_embedder_files",
         "0010_dates",
+        "0011_collections",
     ]
 
 

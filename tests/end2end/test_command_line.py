@@ -55,8 +55,32 @@ def test_a_document_is_added_searched_listed_and_removed(serving, carrel, sample
     assert document["status"] == "ready"
     assert carrel("documents", "remove", document["id"]).returncode == 0
     assert json.loads(carrel("documents", "--json").stdout)["documents"] == []
-    assert "Nothing found." in carrel("search", sample.question).stdout
+    assert "Nothing in your documents" in carrel("search", sample.question).stdout
     assert sample.document.is_file()
+
+
+def test_a_collection_is_made_searched_and_deleted(serving, carrel, sample):
+    carrel("add", sample.document)
+    assert "1 document in “Home”." in carrel("collections", "create", "Home", sample.document.name).stdout
+    carrel("collections", "create", "Empty")
+    table = carrel("collections").stdout
+    assert "Home" in table
+    assert "Empty" in table
+
+    assert sample.document.name in carrel("search", sample.question, "--in", "home").stdout
+    assert carrel("search", sample.question, "--in", "Empty").stdout == "No document is in “Empty”.\n"
+    asked = carrel("ask", sample.question, "--in", "Home", "--type", "spreadsheet", "--until", "2019")
+    assert "No document in “Home” is a spreadsheet from before 2020." in asked.stdout
+
+    assert carrel("collections", "rename", "Home", "House").returncode == 0
+    assert "0 documents" in carrel("collections", "remove", "House", sample.document.name).stdout
+    assert "1 document" in carrel("collections", "add", "House", sample.document.name).stdout
+    assert "collection_exists" in carrel("collections", "create", "HOUSE").stderr
+    assert "collection_unknown" in carrel("search", "rent", "--in", "Nothing").stderr
+    deleted = carrel("collections", "delete", "House", "Empty", "--json")
+    assert len(json.loads(deleted.stdout)["deleted"]) == 2
+    assert json.loads(carrel("collections", "--json").stdout) == {"collections": []}
+    assert len(json.loads(carrel("documents", "--json").stdout)["documents"]) == 1
 
 
 def test_a_question_to_an_empty_library_says_that_nothing_was_found(carrel, sample):

@@ -279,6 +279,8 @@ def test_the_api_describes_itself(site):
         "/documents/{document_id}/pages/{number}/image",
         "/watched",
         "/watched/{folder_id}",
+        "/collections",
+        "/collections/{collection_id}",
         "/search",
         "/ask",
         "/ask/{answer_id}/stop",

@@ -1,40 +1,53 @@
 """What a question is limited to: whether it can be, and what to say where that leaves nothing."""
 
 import asyncio
-from dataclasses import replace
 
 from app.backend.ask.absence import nothing_found
+from app.database.collections import Collections
 from app.database.documents import Documents
 from app.errors import FilterError
 from app.filters import Filter
+from app.records import Collection
 
 
 class Limits:
     """The filters of one profile's questions."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, collections: Collections) -> None:
         self._documents = documents
+        self._collections = collections
 
     async def settle(self, user_id: str, limited: Filter) -> Filter:
         """The filter with each value once, all of them known to be this user's.
 
+        Args:
+            limited: may name collections by their names.
+
         Raises:
             FilterError: its time ends before it begins.
+            CollectionError: no such collection, or several of this name.
             NotFoundError: no such document.
         """
         if limited.since is not None and limited.until is not None and limited.until <= limited.since:
             raise FilterError("The time that the documents are to be from ends before it begins.")
         documents, types = dict.fromkeys(limited.documents), dict.fromkeys(limited.types)
 
-        def check() -> None:
+        def collections() -> tuple[str, ...]:
             for document_id in documents:
                 self._documents.get(user_id, document_id)
+            return tuple(known.id for known in self._named(user_id, limited))
 
-        if documents:
-            await asyncio.to_thread(check)
-        return replace(limited, documents=tuple(documents), types=tuple(types))
+        known = await asyncio.to_thread(collections) if documents or limited.collections else ()
+        return Filter(tuple(documents), known, tuple(types), limited.since, limited.until)
 
     async def nothing_found(self, user_id: str, limited: Filter) -> str:
         """Why nothing was found within a settled filter, as a sentence for the user."""
-        documents = await asyncio.to_thread(self._documents.list, user_id, limited)
-        return nothing_found(documents, limited)
+
+        def work() -> str:
+            names = [known.name for known in self._named(user_id, limited)]
+            return nothing_found(self._documents.list(user_id, limited), limited, names)
+
+        return await asyncio.to_thread(work)
+
+    def _named(self, user_id: str, limited: Filter) -> tuple[Collection, ...]:
+        return self._collections.named(user_id, limited.collections) if limited.collections else ()

@@ -17,6 +17,7 @@ from app.backend.finishing import to_its_end
 from app.database.documents import Documents
 from app.errors import AppError, DocumentError, InvalidRequestError, UnsupportedTypeError
 from app.events import DocumentChanged, DocumentRemoved
+from app.filters import EVERYTHING, Filter
 from app.records import Addition, Box, Document, Page
 
 _log = logging.getLogger(__name__)
@@ -127,9 +128,9 @@ class DocumentService:
 
     # --- what is there
 
-    async def list(self, user_id: str) -> tuple[Document, ...]:
-        """Every document of this user, newest first."""
-        return await asyncio.to_thread(self._documents.list, user_id)
+    async def list(self, user_id: str, limited: Filter = EVERYTHING) -> tuple[Document, ...]:
+        """Every document of this user within the filter, newest first."""
+        return await asyncio.to_thread(self._documents.list, user_id, limited)
 
     async def get(self, user_id: str, document_id: str) -> Document:
         """One document; raises NotFoundError."""

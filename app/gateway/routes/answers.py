@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.records import Addition, Conversation, Document, Model, WatchedFolder
+from app.records import Addition, Collection, Conversation, Document, Model, WatchedFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,13 @@ class WatchedFolders:
     """The folders that are followed, by path."""
 
     folders: tuple[WatchedFolder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """The collections by name, then the folders that are followed."""
+
+    collections: tuple[Collection, ...]
 
 
 @dataclass(frozen=True, slots=True)

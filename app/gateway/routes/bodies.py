@@ -17,9 +17,11 @@ Patterns = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=100)
 ]
 Values = Annotated[
-    list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]],
+    list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_096)]],
     Field(max_length=100),
 ]
+# What is wrong with it, is said with a code of its own.
+Name = Annotated[str, StringConstraints(max_length=10_000)]
 Moment = int | float | Annotated[str, StringConstraints(max_length=40)]
 Deadline = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -54,12 +56,14 @@ class Watch(Body):
 class Limits(BaseModel):
     """What is searched: all documents, or those that meet every limit that is given.
 
-    `document_ids`: these documents. `types`: pdf, word, spreadsheet, presentation, web, mail, ebook, image,
+    `document_ids`: these documents. `collections`: what is in these, by id or name; followed folders also
+    by path. `types`: pdf, word, spreadsheet, presentation, web, mail, ebook, image,
     text, code, data. `since` and `until`: when their files were last changed, as a day, a month or a year
     (both included), or in seconds since the epoch (`until` not included).
     """
 
     document_ids: Documents | None = None
+    collections: Values = []
     types: Values = []
     since: Moment | None = None
     until: Moment | None = None
@@ -74,12 +78,28 @@ class Limits(BaseModel):
         try:
             return Filter(
                 documents=tuple(self.document_ids or ()),
+                collections=tuple(self.collections),
                 types=tuple(kind_named(name) for name in self.types),
                 since=None if self.since is None else moment(self.since),
                 until=None if self.until is None else moment(self.until, ends=True),
             )
         except ValueError as error:
             raise FilterError(str(error)) from error
+
+
+class NewCollection(Body):
+    """A collection's name, and documents to put into it."""
+
+    name: Name
+    document_ids: Documents | None = None
+
+
+class ChangeCollection(Body):
+    """A collection's new name, ids of documents to put into it, and of some to take out."""
+
+    name: Name | None = None
+    add: Documents | None = None
+    remove: Documents | None = None
 
 
 class Search(Limits, Body):

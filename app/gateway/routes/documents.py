@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from app.errors import InvalidRequestError
 from app.gateway.replies import Json
 from app.gateway.routes.answers import Additions, Documents
-from app.gateway.routes.bodies import Paths
+from app.gateway.routes.bodies import Limits, Paths
 from app.gateway.routes.call import Arrived, Call
 from app.records import Addition, Document, Page
 
@@ -25,9 +25,10 @@ _UPLOAD = {"type": "array", "items": {"type": "string", "format": "binary"}}
 
 
 @router.get("/documents", response_model=Documents)
-async def documents(call: Call) -> Json:
-    """Every document, newest first."""
-    return Json(Documents(await call.backend.documents.list(call.user_id)))
+async def documents(call: Call, asked: Annotated[Limits, Query()]) -> Json:
+    """Every document, or those within some limits, newest first."""
+    limited = await call.backend.limits.settle(call.user_id, asked.limited)
+    return Json(Documents(await call.backend.documents.list(call.user_id, limited)))
 
 
 @router.post(
