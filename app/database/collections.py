@@ -129,6 +129,13 @@ class Collections:
         return tuple(dict.fromkeys(_named(known, name) for name in names))
 
 
+def names(db: sqlite_utils.Database, user_id: str) -> dict[str, str]:
+    """What collections and followed folders are called, by id; within a transaction of the caller's."""
+    made = db.execute("SELECT id, name FROM collections WHERE user_id = ?", [user_id]).fetchall()
+    folders = db.execute("SELECT id, place FROM watched_folders WHERE user_id = ?", [user_id]).fetchall()
+    return dict(made) | {key: _name(place) for key, place in folders}
+
+
 def _made(db: sqlite_utils.Database, user_id: str) -> list[Collection]:
     query = f"{_COUNTED} WHERE c.user_id = ? ORDER BY c.folded"
     return [_collection(row) for row in db.query(query, [user_id])]
@@ -222,5 +229,10 @@ def _collection(row: dict[str, Any]) -> Collection:
 
 
 def _folder(row: dict[str, Any]) -> Collection:
-    name = storable(Path(os.fsdecode(row["place"])).name) or row["path"]
+    name = _name(row["place"])
     return Collection(row["id"], name, row["documents"], row["added_at"], folder=row["path"])
+
+
+def _name(place: bytes) -> str:
+    path = Path(os.fsdecode(place))
+    return storable(path.name or str(path))

@@ -9,7 +9,7 @@ import numpy as np
 import sqlite_utils
 from numpy.typing import NDArray
 
-from app.database import full_text
+from app.database import collections, full_text
 from app.database.connection import Database
 from app.database.filtering import Condition, condition, size
 from app.database.vectors import Vectors
@@ -32,8 +32,9 @@ _OWNED = f"""
     WHERE passages_fts MATCH :match AND +f.rowid IN searched
     ORDER BY score, f.rowid LIMIT :k
 """  # noqa: S608 - only the constant above is put in
+# A cross join is made in the order it is written: these passages first, and not all of the documents'.
 _OF_THESE = """
-    SELECT p.id FROM passages p JOIN documents d ON d.serial = p.document
+    SELECT p.id FROM passages p CROSS JOIN documents d ON d.serial = p.document
     WHERE p.id IN (SELECT value FROM json_each(:ids)) AND {where}
 """
 _WITHIN = """
@@ -156,6 +157,16 @@ class Search:
         where = condition(user_id, limited)
         query = f"SELECT d.id, d.name FROM documents d WHERE {where.sql}"  # noqa: S608 - see filtering.py
         return dict(self._database.read(lambda db: db.execute(query, where.values).fetchall()))
+
+    def any_within(self, user_id: str, limited: Filter) -> bool:
+        """Whether the filter leaves any document."""
+        where = condition(user_id, limited)
+        query = f"SELECT 1 FROM documents d WHERE {where.sql} LIMIT 1"  # noqa: S608 - see filtering.py
+        return self._database.read(lambda db: db.execute(query, where.values).fetchone()) is not None
+
+    def collections(self, user_id: str) -> dict[str, str]:
+        """The names of the collections and of the followed folders, by id."""
+        return self._database.read(lambda db: collections.names(db, user_id))
 
     def within(
         self,

@@ -136,14 +136,14 @@ class Preparation:
         begun = time.perf_counter()
         passages = [candidate.passage for candidate in found.candidates]
         absent = found.unmet + tuple(
-            anchor.text for anchor in anchors.missing(question, passages) if passages
+            anchor.text for anchor in anchors.missing(found.asked, passages) if passages
         )
         if absent or not passages:
             return _unwritten(engine, question, found, absent=absent)
         form = self._form(manner.style, engine)
         chosen: Sequence[extracts.Extract] = ()
         if form != "write" or is_tiny(engine):
-            chosen = await self._sentences(question, earlier, found)
+            chosen = await self._sentences(found.asked, earlier, found)
         if form == "quote" and chosen:
             return _quoted(engine, question, found, chosen, begun)
         if is_tiny(engine):

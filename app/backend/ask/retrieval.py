@@ -43,7 +43,8 @@ _MOST_PIECES = 8
 class Retrieval:
     """What was found for a question, best first, out of `found` passages; and how long it took.
 
-    `unmet` are the places that the question names and no document has ("page 99"). `vector` is the
+    `unmet` is what the question limits itself to and no document has ("page 99", "spreadsheets"); `asked`
+    is the question without the limits that are met. `vector` is the
     question's, by the model with the SHA-256 `embedder`; None without one. `further` are the best of
     those that are no sources, where they were asked for.
     """
@@ -56,6 +57,7 @@ class Retrieval:
     unmet: tuple[str, ...] = ()
     embedder: str | None = None
     further: tuple[Candidate, ...] = ()
+    asked: str = ""
 
 
 NOTHING = Retrieval((), found=0, embed_ms=0.0, search_ms=0.0, vector=None)
@@ -140,6 +142,7 @@ class Retriever:
             search_ms=(time.perf_counter() - meaning.embedded_at) * 1000,
             vector=direction,
             unmet=where.unmet,
+            asked=where.asked,
             embedder=meaning.embedder,
         )
 

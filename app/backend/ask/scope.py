@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.backend.ask import inquiry, places
+from app.backend.ask.narrowing import both, may_name_collections, narrowing, tells
 from app.database.search import Search
 from app.filters import EVERYTHING, Filter
 
@@ -15,11 +16,13 @@ _LOOKED_THROUGH = 2_000
 class Scope:
     """What is searched, and what for.
 
-    `limited`: all that counts; of its documents `likely` ones come first. `passages` are all that
+    `text` is what is searched for, `asked` the question without the limits that it sets itself. `limited`:
+    all that counts; of its documents `likely` ones come first. `passages` are all that
     count, or None. `unmet` is what the question names and no document has.
     """
 
     text: str
+    asked: str
     spellings: tuple[str, ...] = ()
     limited: Filter = EVERYTHING
     likely: frozenset[str] = frozenset()
@@ -42,11 +45,19 @@ def scope(search: Search, user_id: str, question: str, limited: Filter) -> Scope
     Raises:
         StorageError: the database cannot be read.
     """
+    narrowed = narrowing(question, search.collections(user_id) if may_name_collections(question) else {})
+    unmet = list(narrowed.unknown)
+    for limit in narrowed.limits:
+        within = both(limited, limit.limited)
+        if within is not None and search.any_within(user_id, within):
+            limited = within
+        else:
+            unmet.append(limit.words)
+    whole, question = question, narrowed.text
     found = inquiry.named(question, search.names(user_id, limited))
     if found.certain:
         limited = replace(limited, documents=tuple(found.certain))
     numbers, sections, quotes = places.pages(question), places.sections(question), inquiry.quotes(question)
-    unmet: list[str] = []
     passages: set[int] | None = None
 
     def narrow(ids: Sequence[int], *, named: str | None = None) -> None:
@@ -69,7 +80,9 @@ def scope(search: Search, user_id: str, question: str, limited: Filter) -> Scope
     for quote in quotes:
         narrow(search.within(user_id, limited, phrase=quote))
     return Scope(
-        text=places.without_pages(question),
+        # "What is in my emails?" leaves nothing to look for but what it says of where.
+        text=places.without_pages(question if tells(question) else whole),
+        asked=question,
         spellings=inquiry.spellings(question),
         limited=limited,
         likely=frozenset(found.likely),

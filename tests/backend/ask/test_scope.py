@@ -122,6 +122,19 @@ def test_codes_dates_and_numbers_are_found_however_they_are_written(library, que
     assert search.passages([hits[0].passage_id])[0].text == text
 
 
+def test_a_type_that_is_there_limits_and_one_that_is_not_is_said(library):
+    search, user = library
+    there = scope(search, user, "What is due in the text files?", EVERYTHING)
+    absent = scope(search, user, "What is due in the spreadsheets?", EVERYTHING)
+    empty = scope(search, user, "What is in the text files?", EVERYTHING)
+    old = scope(search, user, "What is due in the text files from 1999?", EVERYTHING)
+
+    assert (there.limited.types, there.unmet, there.text) == (("text",), (), "What is due?")
+    assert (absent.limited, absent.unmet) == (EVERYTHING, ("spreadsheets",))
+    assert (empty.limited.types, empty.text) == (("text",), "What is in the text files?")
+    assert (old.limited.types, old.unmet) == (("text",), ("text files from 1999",))
+
+
 def test_documents_of_another_user_are_neither_named_nor_searched(library):
     search, _ = library
     where = scope(search, "another", "What is on page 2 of Lease.pdf?", EVERYTHING)
