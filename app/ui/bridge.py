@@ -27,6 +27,8 @@ from app.errors import AppError
 from app.events import (
     AnswerRated,
     AskEvent,
+    CollectionChanged,
+    CollectionRemoved,
     ConversationChanged,
     ConversationRemoved,
     Delta,
@@ -110,6 +112,7 @@ class Bridge(QObject):
     document_removed = Signal(str)
     folder_changed = Signal(object)
     folder_removed = Signal(str)
+    collections_changed = Signal()
     conversation_changed = Signal(object)
     conversation_removed = Signal(str)
     answer_rated = Signal(object)
@@ -300,6 +303,8 @@ class Bridge(QObject):
             self.folder_changed.emit(event.folder)
         elif isinstance(event, FolderRemoved):
             self.folder_removed.emit(event.folder_id)
+        elif isinstance(event, CollectionChanged | CollectionRemoved):
+            self.collections_changed.emit()
         elif isinstance(event, ConversationChanged):
             self.conversation_changed.emit(event.conversation)
         elif isinstance(event, ConversationRemoved):

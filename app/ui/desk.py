@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from PySide6.QtCore import QPoint, QRectF, QSortFilterProxyModel, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QSplitter, QVBoxLayout, QWidget
 
@@ -11,6 +11,9 @@ from app.client.renewal import in_short, in_words
 from app.records import Document, Renewal
 from app.ui.controls import Button, Line
 from app.ui.conversations.model import ConversationsModel
+from app.ui.documents.collection_list import CollectionList, put_menu
+from app.ui.documents.collections import Collecting
+from app.ui.documents.library import LibraryFilter
 from app.ui.documents.model import DocumentsModel
 from app.ui.icons import icon, paint_icon
 from app.ui.menu import Menu
@@ -43,7 +46,13 @@ class Desk(QWidget):
     save_asked = Signal(str)
     delete_asked = Signal(str)
 
-    def __init__(self, theme: Theme, conversations: ConversationsModel, documents: DocumentsModel) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        conversations: ConversationsModel,
+        documents: DocumentsModel,
+        collecting: Collecting,
+    ) -> None:
         super().__init__()
         self.theme = theme
         self._conversations = conversations
@@ -59,10 +68,12 @@ class Desk(QWidget):
         self.talks.opened.connect(self.conversation_opened)
         self.talks.menu_asked.connect(self._conversation_menu)
         self.talks.removal_asked.connect(lambda keys: self.delete_asked.emit(keys[0]))
-        self._filtered = QSortFilterProxyModel(self)
-        self._filtered.setSourceModel(documents)
-        self._filtered.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self._collecting = collecting
+        self.collections = CollectionList(theme, collecting)
+        self._filtered = LibraryFilter(documents, self)
+        collecting.shown.connect(self._show_collection)
         self.library = RowList(theme, "Library", self._filtered, several=True)
+        self.library.setDragEnabled(True)
         self.library.opened.connect(self.document_opened)
         self.library.menu_asked.connect(self._document_menu)
         self.library.removal_asked.connect(self.removal_asked)
@@ -103,7 +114,7 @@ class Desk(QWidget):
         column.addWidget(self.foot)
         theme.changed.connect(self._restyle)
         self._restyle()
-        order: list[QWidget] = [self.new, self.find_box, self.talks, self.library]
+        order: list[QWidget] = [self.new, self.find_box, self.talks, self.collections, self.library]
         for first, second in pairwise(order):
             QWidget.setTabOrder(first, second)
 
@@ -135,6 +146,7 @@ class Desk(QWidget):
         anew.setContentsMargins(Space.SMALL, 0, 0, 0)
         anew.addWidget(self.renewal)
         inside.addLayout(anew)
+        inside.addWidget(self.collections)
         inside.addWidget(self.library, 1)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setObjectName("quiet")
@@ -163,6 +175,7 @@ class Desk(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.collections.fit()
         self._arrange()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -178,6 +191,10 @@ class Desk(QWidget):
         self._conversations.filter(text)
         self._filtered.setFilterFixedString(text.strip())
         self._show_hint()
+
+    def _show_collection(self, key: str, ids: frozenset[str] | None) -> None:
+        self._filtered.show_only(ids if key else None)
+        self.show_count()
 
     def _arrange(self) -> None:
         """Give the conversations what they need, up to a little more than half."""
@@ -240,6 +257,7 @@ class Desk(QWidget):
         if ready:
             text = "Ask only this document" if len(ready) == 1 else f"Ask only these {len(ready)} documents"
             menu.addAction(self._action("message-square-text", text, lambda: self.scope_chosen.emit(ready)))
+        put_menu(menu, self.theme, self._collecting, [document.id for document in chosen])
         failed = [document.id for document in chosen if document.status == "failed"]
         if failed:
             menu.addAction(self._action("refresh-cw", "Try again", lambda: self.retry_asked.emit(failed)))

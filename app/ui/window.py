@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -21,8 +21,9 @@ from app.ui.bridge import Bridge
 from app.ui.chat.room import ChatRoom
 from app.ui.conversations.history import History
 from app.ui.desk import Desk
+from app.ui.documents.collections import Collecting
 from app.ui.documents.sample import Sample, SampleTrial
-from app.ui.documents.scope import ScopeMenu
+from app.ui.documents.scope import Scope
 from app.ui.documents.shelf import Shelf
 from app.ui.dropping import DropOverlay
 from app.ui.files import DOCUMENTS, choose_files, local_files
@@ -55,7 +56,9 @@ class Window(QMainWindow):
         self.setAcceptDrops(True)
         self.history = History(theme, bridge, self)
         self.shelf = Shelf(theme, bridge, self)
-        self.desk = Desk(theme, self.history.model, self.shelf.model)
+        self.collecting = Collecting(theme, bridge, self)
+        self.scope = Scope(theme, self.shelf.model, self.collecting, self)
+        self.desk = Desk(theme, self.history.model, self.shelf.model, self.collecting)
         self.room = ChatRoom(theme, bridge, (sample[0].name, sample[1]) if sample else None)
         self.room.set_style(settings.text("answer_style"))
         self.reader = Reader(theme, bridge, state.state.zoom)
@@ -70,6 +73,7 @@ class Window(QMainWindow):
         self._saving.timeout.connect(self._remember)
         self._build()
         self._connect()
+        self._connect_scope()
         self._add_shortcuts()
         self._restore()
         # Who starts Carrel to ask can type at once.
@@ -99,7 +103,6 @@ class Window(QMainWindow):
         desk.searched.connect(self._search)
         desk.conversation_opened.connect(self._open_conversation)
         desk.document_opened.connect(self._open_document)
-        desk.scope_chosen.connect(self._choose_scope)
         desk.retry_asked.connect(shelf.retry)
         desk.removal_asked.connect(shelf.remove)
         history = self.history
@@ -119,7 +122,6 @@ class Window(QMainWindow):
             room.welcome.sample_asked.connect(self.trial.begin)
             self.trial.ready.connect(room.ask)
         room.composer.files_pasted.connect(shelf.add)
-        room.composer.scope_asked.connect(self._offer_scope)
         room.talk.model_asked.connect(self.chip.choose_file)
         room.talk.link_pressed.connect(lambda address: open_link(self.theme, address, self))
         reader.closed.connect(self.close_reader)
@@ -152,6 +154,19 @@ class Window(QMainWindow):
         self.theme.changed.connect(self._moved)
         desk.split.splitterMoved.connect(self._moved)
         reader.page.zoomed.connect(self._moved)
+
+    def _connect_scope(self) -> None:
+        composer, scope = self.room.composer, self.scope
+        composer.scope_asked.connect(lambda: scope.offer(composer.scope))
+        composer.limit_removed.connect(scope.remove)
+        scope.changed.connect(self.room.set_scope)
+        for chosen, ask in (
+            (self.desk.scope_chosen, scope.ask_documents),
+            (self.desk.collections.ask_chosen, scope.ask_collection),
+        ):
+            chosen.connect(ask)
+            chosen.connect(self._focus_composer)
+        self.collecting.said.connect(self.banner.show_notice)
 
     def _add_shortcuts(self) -> None:
         for keys, work in (
@@ -223,6 +238,7 @@ class Window(QMainWindow):
         self.banner.clear_lost()
         client, request = self.bridge.client, self.bridge.request
         self.shelf.fetch()
+        self.collecting.fetch()
         self.history.fetch()
         request(client.models(), self._take_models, owner=self)
         request(client.health(), self._take_health, owner=self)
@@ -279,16 +295,6 @@ class Window(QMainWindow):
     def _open_place(self, place: Place, places: list[Place]) -> None:
         self.panes.open_reader()
         self.reader.show_place(place, places)
-
-    def _offer_scope(self) -> None:
-        menu = ScopeMenu(self, self.shelf.model.documents())
-        menu.chosen.connect(self._choose_scope)
-        button = self.room.composer.scope
-        menu.show_at(button.mapToGlobal(QPoint(0, -menu.sizeHint().height() - 4)))
-
-    def _choose_scope(self, ids: list[str]) -> None:
-        self.room.set_scope(ids, self.shelf.names(ids))
-        self._focus_composer()
 
     def _choose_model(self, path: str) -> None:
         self.chip.show_loading(path)

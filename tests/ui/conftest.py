@@ -29,6 +29,8 @@ from app.events import (
     AnswerRated,
     AskEvent,
     Checked,
+    CollectionChanged,
+    CollectionRemoved,
     Delta,
     DocumentChanged,
     DocumentRemoved,
@@ -44,6 +46,7 @@ from app.records import (
     Addition,
     Box,
     Citation,
+    Collection,
     Conversation,
     ConversationDetail,
     Document,
@@ -97,6 +100,7 @@ def a_document(name: str = "Lease 2023.pdf", **changed: Any) -> Document:
         error=None,
         added_at=NOW - number,
         ready_at=NOW,
+        dated=NOW - number,
     )
     return dataclasses.replace(plain, **changed)
 
@@ -188,6 +192,9 @@ class FakeClient:
     def __init__(self) -> None:
         self.held_documents: dict[str, Document] = {}
         self.held_conversations: dict[str, ConversationDetail] = {}
+        self.held_collections: dict[str, Collection] = {}
+        self.held_members: dict[str, list[str]] = {}
+        self.filters: list[Filter] = []
         self.held_folders: dict[str, WatchedFolder] = {}
         self.held_models: tuple[Model, ...] = (a_model(),)
         self.sources: tuple[Source, ...] = ()
@@ -254,9 +261,54 @@ class FakeClient:
             self.renewal,
         )
 
-    async def documents(self) -> tuple[Document, ...]:
+    async def documents(self, limited: Filter = EVERYTHING) -> tuple[Document, ...]:
         self._reach()
-        return tuple(self.held_documents.values())
+        within = [self.held_members.get(key, ()) for key in limited.collections]
+        return tuple(
+            document
+            for document in self.held_documents.values()
+            if not limited.collections or any(document.id in members for members in within)
+        )
+
+    async def collections(self) -> tuple[Collection, ...]:
+        self._reach()
+        return tuple(
+            dataclasses.replace(known, documents=len(self.held_members.get(known.id, ())))
+            for known in self.held_collections.values()
+        )
+
+    async def create_collection(self, name: str, document_ids: Sequence[str] = ()) -> Collection:
+        self._reach()
+        if any(known.name == name for known in self.held_collections.values()):
+            raise ReportedError(Problem("collection_exists", f"There is a collection called “{name}”."), 409)
+        known = Collection(f"collection-{next(_ids)}", name, len(document_ids), time.time())
+        self.held_collections[known.id] = known
+        self.held_members[known.id] = list(document_ids)
+        self.publish(CollectionChanged(known))
+        return known
+
+    async def change_collection(
+        self,
+        collection_id: str,
+        *,
+        name: str | None = None,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+    ) -> Collection:
+        self._reach()
+        known = self.held_collections[collection_id]
+        if name is not None:
+            known = dataclasses.replace(known, name=name)
+        self.held_collections[collection_id] = known
+        members = dict.fromkeys([*self.held_members[collection_id], *add])
+        self.held_members[collection_id] = [key for key in members if key not in remove]
+        self.publish(CollectionChanged(known))
+        return known
+
+    async def delete_collection(self, collection_id: str) -> None:
+        self._reach()
+        del self.held_collections[collection_id]
+        self.publish(CollectionRemoved(collection_id))
 
     async def add_paths(self, paths: Sequence[str]) -> tuple[Addition, ...]:
         self._reach()
@@ -347,6 +399,7 @@ class FakeClient:
     ) -> AsyncIterator[AskEvent]:
         self._reach()
         self.manners.append(manner)
+        self.filters.append(limited)
         self.questions.append((question, conversation_id, limited.documents or None))
         if conversation_id in self.held_conversations:
             conversation = self.held_conversations[conversation_id].conversation

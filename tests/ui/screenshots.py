@@ -24,7 +24,8 @@ from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError
 from app.events import DocumentChanged
-from app.records import Addition, Problem, Renewal, Timings, Usage
+from app.filters import moments
+from app.records import Addition, Collection, Problem, Renewal, Timings, Usage
 from app.settings import Settings
 from app.ui.bridge import Bridge
 from app.ui.state import StateFile
@@ -301,6 +302,58 @@ def one_turn(scene: Scene, question: str, text: str, *marks: tuple[str, int | No
     open_talk(scene, -1)
 
 
+def furnish_collections(scene: Scene) -> None:
+    furnish(scene.client)
+    client = scene.client
+    keys = list(client.held_documents)
+    for name, many, folder in (
+        ("Home", 3, None),
+        ("Taxes 2025", 2, None),
+        ("Contracts", 4, "/home/me/Contracts"),
+    ):
+        known = Collection(f"c-{name}", name, many, 0.0, folder)
+        client.held_collections[known.id] = known
+        client.held_members[known.id] = keys[:many]
+
+
+def collections(scene: Scene) -> None:
+    furnish_collections(scene)
+    scene.start()
+    open_talk(scene)
+    scene.window.collecting.show("c-Home")
+    scope = scene.window.scope
+    scope.toggle_collection("c-Home")
+    scope.toggle_type("pdf")
+    scope.set_time(*moments("2025"))
+    scene.settle(0.4)
+
+
+def limits_menu(scene: Scene) -> None:
+    collections(scene)
+    scope, button = scene.window.scope, scene.window.room.composer.scope
+    menu = scope.menu(button)
+    menu.show_at(button.mapToGlobal(QPoint(0, -menu.sizeHint().height() - 4)))
+    scene.settle(0.2)
+    section = next(action for action in menu.actions() if action.text() == "Type")
+    menu.setActiveAction(section)
+    section.menu().popup(menu.mapToGlobal(QPoint(menu.width() - 8, 70)))
+    scene.settle(0.4)
+
+
+def collection_menu(scene: Scene) -> None:
+    collections(scene)
+    desk = scene.window.desk
+    key = next(iter(scene.client.held_documents))
+    menu = desk.document_menu([key])
+    menu.show_at(desk.library.mapToGlobal(QPoint(40, 40)))
+    scene.settle(0.2)
+    for action in menu.actions():
+        if action.menu() is not None:
+            menu.setActiveAction(action)
+            action.menu().popup(menu.mapToGlobal(QPoint(menu.width() - 8, 60)))
+    scene.settle(0.4)
+
+
 def dragging(scene: Scene) -> None:
     talk(scene)
     data = QMimeData()
@@ -534,6 +587,8 @@ def file_dialog(scene: Scene) -> None:
 
 
 ABOVE = {
+    "limits_menu",
+    "collection_menu",
     "rating",
     "conversation_menu",
     "asked_again",
@@ -557,6 +612,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
         scope_menu,
         conversation_menu,
         document_menu,
+        collections, limits_menu, collection_menu,
         failed_document, keyboard, rating, asked_again, confirm_removal, file_dialog,
     )
 }  # fmt: skip

@@ -118,9 +118,15 @@ class TestDropping:
         )
         assert window.banner.text.words == "Copy of lease.pdf is in the library already, as Lease.pdf."
 
-    def test_nothing_inside_the_window_takes_a_drop_for_itself(self, window):
+    def test_nothing_inside_the_window_takes_files_for_itself(self, window):
         takers = [widget for widget in window.findChildren(QWidget) if widget.acceptDrops()]
-        assert takers == []
+        # Documents are put down on collections; files over them go to the window all the same.
+        collections = window.desk.collections
+        assert set(takers) <= {collections, collections.viewport()}
+        data = files("/tmp/a.pdf")  # the event holds no reference of its own
+        event = QDragEnterEvent(QPoint(5, 5), COPY, data, LEFT, NO_KEYS)
+        QApplication.sendEvent(collections.viewport(), event)
+        assert window.overlay.isVisible()
 
 
 class TestFirstStart:
@@ -234,9 +240,15 @@ class TestLibrary:
         window.shelf.fetch()
         qtbot.waitUntil(lambda: window.shelf.model.rowCount() == 2)
         menu = window.desk.document_menu([ready.id])
-        assert [a.text() for a in menu.actions() if a.text()] == ["Open", "Ask only this document", "Remove…"]
+        texts = [a.text() for a in menu.actions() if a.text()]
+        assert texts == ["Open", "Ask only this document", "Put into a collection", "Remove…"]
         menu = window.desk.document_menu([failed.id])
-        assert [a.text() for a in menu.actions() if a.text()] == ["Open", "Try again", "Remove…"]
+        assert [a.text() for a in menu.actions() if a.text()] == [
+            "Open",
+            "Put into a collection",
+            "Try again",
+            "Remove…",
+        ]
 
     def test_removing_asks_first(self, qtbot, window, client, fakes):
         document = fakes.a_document()

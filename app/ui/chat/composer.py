@@ -1,5 +1,9 @@
 """Where a question is typed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 from PySide6.QtCore import QMimeData, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPalette, QTextCursor, QTextOption
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
@@ -14,13 +18,22 @@ _SHADOW = 24
 ALL_DOCUMENTS = "All documents"
 
 
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One limit of what is asked: how it is removed (`key`), called, and explained."""
+
+    key: str
+    text: str
+    hint: str
+
+
 class Composer(QWidget):
     """Takes a question. Knows nothing of answering it.
 
     Signals:
         asked: the user sent a question (stripped, never empty).
         stop_asked: the user wants the answer to end.
-        scope_cleared: ask all documents again.
+        limit_removed: the key of a Chip that was pressed: this limit is to go.
         scope_asked: the user wants to say which documents are asked.
         add_asked: the user wants to add files.
         files_pasted: the paths of files that were pasted.
@@ -29,7 +42,7 @@ class Composer(QWidget):
 
     asked = Signal(str)
     stop_asked = Signal()
-    scope_cleared = Signal()
+    limit_removed = Signal(str)
     scope_asked = Signal()
     add_asked = Signal()
     files_pasted = Signal(list)
@@ -39,7 +52,7 @@ class Composer(QWidget):
         super().__init__()
         self.theme = theme
         self._running = False
-        self._scoped = False
+        self.chips: list[Button] = []
         self.question = QuestionBox(theme)
         self.question.sent.connect(self._send)
         self.question.left_above.connect(self.recall_asked)
@@ -47,7 +60,7 @@ class Composer(QWidget):
         self.question.textChanged.connect(self._changed)
         self.question.focus_changed.connect(self.update)
         self.scope = Button(theme, ALL_DOCUMENTS, kind="pill", hint="Which documents are asked")
-        self.scope.clicked.connect(self._press_scope)
+        self.scope.clicked.connect(self.scope_asked)
         self.add = Button(theme, "Add files", kind="pill", icon="plus", hint="Add files (Ctrl O)")
         self.add.clicked.connect(self.add_asked)
         self.send = Button(theme, kind="send", icon="arrow-up", name="Ask", hint="Ask (Enter)")
@@ -56,6 +69,10 @@ class Composer(QWidget):
         column.setContentsMargins(Space.LARGE + _SHADOW, 14 + _SHADOW // 2, 14 + _SHADOW, 10 + _SHADOW)
         column.setSpacing(10)
         column.addWidget(self.question)
+        self._limits = QHBoxLayout()
+        self._limits.setSpacing(6)
+        self._limits.addStretch(1)
+        column.addLayout(self._limits)
         row = QHBoxLayout()
         row.setSpacing(6)
         row.addWidget(self.scope)
@@ -80,17 +97,32 @@ class Composer(QWidget):
         self.send.setToolTip("Stop (Esc)" if running else "Ask (Enter)")
         self._changed()
 
-    def set_scope(self, names: list[str] | None) -> None:
-        """Say which documents are asked; None: all."""
-        self._scoped = bool(names)
-        if not names:
-            self.scope.set_icon(None)
-            self.scope.setText(ALL_DOCUMENTS)
-            self.scope.setToolTip("Every document of the library is asked")
-        else:
-            self.scope.set_icon("x")
-            self.scope.setText(names[0] if len(names) == 1 else f"{len(names)} documents")
-            self.scope.setToolTip("Only these are asked; press to ask all:\n" + "\n".join(names[:12]))
+    def set_limits(self, chips: Sequence[Chip]) -> None:
+        """Show what the question is limited to; nothing: all documents are asked."""
+        for old in self.chips:
+            self._limits.removeWidget(old)
+            old.hide()
+            old.deleteLater()
+        self.chips = []
+        for chip in chips:
+            hint = f"{chip.hint}\nPress to ask without this limit" if chip.hint else "Press to remove"
+            button = Button(
+                self.theme,
+                chip.text,
+                kind="pill",
+                icon="x",
+                icon_last=True,
+                name=f"{chip.text}, remove this limit",
+                hint=hint,
+            )
+            button.clicked.connect(lambda _=False, key=chip.key: self.limit_removed.emit(key))
+            self._limits.insertWidget(len(self.chips), button)
+            self.chips.append(button)
+        order: list[QWidget] = [self.question, *self.chips, self.scope]
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)
+        self.scope.setText("Limits" if chips else ALL_DOCUMENTS)
+        self.scope.setToolTip("Which documents are asked")
 
     def give_back(self, question: str) -> None:
         """Put a question that was asked before into the box, unless something else is typed."""
@@ -105,12 +137,6 @@ class Composer(QWidget):
         focused = self.question.hasFocus()
         border = self.theme.colour("handle" if focused else "line")
         rounded(painter, box, Radius.COMPOSER, self.theme.colour("sheet"), border)
-
-    def _press_scope(self) -> None:
-        if self._scoped:
-            self.scope_cleared.emit()
-        else:
-            self.scope_asked.emit()
 
     def _press(self) -> None:
         if self._running:

@@ -63,7 +63,7 @@ class Found(QScrollArea):
     def show_result(self, result: SearchResult) -> None:
         shown = len(result.sources)
         if not shown:
-            self.state.set_text("Nothing in your documents matches these words.")
+            self.state.set_text(result.remark or "Nothing in your documents matches these words.")
         else:
             found = f"{shown} of {result.found} passages" if result.found > shown else f"{shown} passages"
             self.state.set_text(

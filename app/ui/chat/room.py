@@ -23,7 +23,7 @@ from app.records import (
 )
 from app.ui.asking import Ask
 from app.ui.bridge import Bridge
-from app.ui.chat.composer import Composer
+from app.ui.chat.composer import Chip, Composer
 from app.ui.chat.found import Found
 from app.ui.chat.replay import Replay
 from app.ui.chat.talk import Talk
@@ -78,7 +78,6 @@ class ChatRoom(QWidget):
         self.composer.asked.connect(self.ask)
         self.composer.stop_asked.connect(self.stop)
         self.composer.recall_asked.connect(self._recall)
-        self.composer.scope_cleared.connect(lambda: self.set_scope(None, []))
         self.talk.place_opened.connect(self._open_place)
         self.talk.retry_asked.connect(self._retry)
         self.talk.rated.connect(self._rate)
@@ -127,10 +126,10 @@ class ChatRoom(QWidget):
             work = self._bridge.client.conversation(conversation.id)
             self._bridge.request(work, self._refresh, lambda _: None, owner=self)
 
-    def set_scope(self, ids: list[str] | None, names: list[str]) -> None:
-        """Ask only these documents; None: all."""
-        self.scope = Filter(documents=tuple(ids or ()))
-        self.composer.set_scope(names if ids else None)
+    def set_scope(self, limited: Filter, chips: list[Chip]) -> None:
+        """Ask only what is within the filter; `chips` say it."""
+        self.scope = limited
+        self.composer.set_limits(chips)
 
     def set_style(self, style: str) -> None:
         """Ask for answers in this Style from now on."""

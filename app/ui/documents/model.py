@@ -1,11 +1,12 @@
 """The library as a Qt model: one row a document, newest first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from app.records import Document
+from app.ui.documents.collections import DOCUMENTS_MIME
 from app.ui.documents.words import description
 from app.ui.rows import Part
 
@@ -108,6 +109,19 @@ class DocumentsModel(QAbstractListModel):
             case Part.PROGRESS:
                 return progress(document)
         return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        return flags | Qt.ItemFlag.ItemIsDragEnabled if index.isValid() else flags
+
+    def mimeTypes(self) -> list[str]:
+        return [DOCUMENTS_MIME]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        data = QMimeData()
+        ids = [str(index.data(Part.KEY)) for index in indexes]
+        data.setData(DOCUMENTS_MIME, "\n".join(ids).encode("ascii", "replace"))
+        return data
 
     def _find_places(self) -> None:
         self._places = {document.id: row for row, document in enumerate(self._documents)}

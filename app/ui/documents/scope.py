@@ -1,44 +1,229 @@
-"""Which documents are asked: all, or one that is picked here; several through the library."""
+"""What a question is limited to: documents, collections, types and a time, chosen here, shown as chips."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TypeVar
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
+from app.filters import EVERYTHING, KIND_WORDS, KINDS, Filter, Kind, kind_of, moments, period
 from app.records import Document
+from app.ui.chat.composer import Chip
+from app.ui.documents.collections import Collecting
+from app.ui.documents.model import DocumentsModel
+from app.ui.icons import icon
 from app.ui.menu import Menu
+from app.ui.theme import Theme
+
+Value = TypeVar("Value", bound=str)
 
 _OFFERED = 12
+_YEARS = 6
 _WIDEST = 320
 
 
-class ScopeMenu(Menu):
-    """Offers all documents and the newest ones that are ready.
+class Scope(QObject):
+    """The limits of the next question and search.
 
     Signals:
-        chosen: ids of documents; empty for all.
+        changed: there are others: the Filter, and its Chips.
     """
 
-    chosen = Signal(list)
+    changed = Signal(object, list)
 
-    def __init__(self, parent: QWidget, documents: Sequence[Document]) -> None:
+    def __init__(
+        self, theme: Theme, documents: DocumentsModel, collecting: Collecting, parent: QObject
+    ) -> None:
         super().__init__(parent)
-        self._offer("All documents", [])
+        self._theme = theme
+        self._documents = documents
+        self._collecting = collecting
+        self.limited = EVERYTHING
+        collecting.changed.connect(self._keep_those_that_are_there)
+
+    def clear(self) -> None:
+        """Ask everything again."""
+        self._take(EVERYTHING)
+
+    def ask_documents(self, ids: Sequence[str]) -> None:
+        """Ask only these documents; none: all."""
+        self._take(Filter(documents=tuple(ids)))
+
+    def ask_collection(self, key: str) -> None:
+        """Ask only this collection."""
+        self._take(Filter(collections=(key,)))
+
+    def toggle_document(self, key: str) -> None:
+        self._take(replace(self.limited, documents=_toggled(self.limited.documents, key)))
+
+    def toggle_collection(self, key: str) -> None:
+        self._take(replace(self.limited, collections=_toggled(self.limited.collections, key)))
+
+    def toggle_type(self, kind: Kind) -> None:
+        self._take(replace(self.limited, types=_toggled(self.limited.types, kind)))
+
+    def set_time(self, since: float | None, until: float | None) -> None:
+        """Ask only documents of this time; that of now again: of any."""
+        if (since, until) == (self.limited.since, self.limited.until):
+            since = until = None
+        self._take(replace(self.limited, since=since, until=until))
+
+    def remove(self, key: str) -> None:
+        """Take one chip away."""
+        what, _, value = key.partition(":")
+        if what == "documents":
+            self._take(replace(self.limited, documents=()))
+        elif what == "time":
+            self._take(replace(self.limited, since=None, until=None))
+        elif what == "collection":
+            self.toggle_collection(value)
+        else:
+            kinds = tuple(kind for kind in self.limited.types if kind != value)
+            self._take(replace(self.limited, types=kinds))
+
+    def menu(self, parent: QWidget) -> "ScopeMenu":
+        """What it can be limited to."""
+        return ScopeMenu(parent, self._theme, self, self._documents.documents(), self._collecting)
+
+    def offer(self, button: QWidget) -> None:
+        """Open the menu above a button."""
+        menu = self.menu(button)
+        menu.show_at(button.mapToGlobal(QPoint(0, -menu.sizeHint().height() - 4)))
+
+    def _take(self, limited: Filter) -> None:
+        self.limited = limited
+        self.changed.emit(limited, self._chips())
+
+    def _keep_those_that_are_there(self) -> None:
+        known = [key for key in self.limited.collections if self._collecting.model.collection(key)]
+        if self.limited.collections:
+            # Also where one was only renamed: its chip says the new name.
+            self._take(replace(self.limited, collections=tuple(known)))
+
+    def _chips(self) -> list[Chip]:
+        limited, chips = self.limited, []
+        if limited.documents:
+            found = (self._documents.document(key) for key in limited.documents)
+            names = [document.name for document in found if document is not None]
+            text = names[0] if len(names) == 1 else f"{len(limited.documents)} documents"
+            chips.append(Chip("documents", text, "\n".join(names[:_OFFERED])))
+        for key in limited.collections:
+            known = self._collecting.model.collection(key)
+            if known is not None:
+                hint = f"What is in {known.folder or known.name}"
+                chips.append(Chip(f"collection:{key}", known.name, hint))
+        for kind in limited.types:
+            chips.append(Chip(f"type:{kind}", _words(kind), ""))
+        if limited.since is not None or limited.until is not None:
+            words = period(limited.since, limited.until)
+            chips.append(Chip("time", words, f"Files that were last changed: {words}"))
+        return chips
+
+
+class ScopeMenu(Menu):
+    """All documents, or those of some collections, types and a time, or single ones."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        theme: Theme,
+        scope: Scope,
+        documents: Sequence[Document],
+        collecting: Collecting,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        limited = scope.limited
+        self._offer(self, "All documents", scope.clear, chosen=not limited)
+        self.addSeparator()
+        collections = collecting.model.collections()
+        if collections:
+            inside = self._section("Collection")
+            for known in collections:
+                self._offer(
+                    inside,
+                    known.name,
+                    lambda key=known.id: scope.toggle_collection(key),
+                    chosen=known.id in limited.collections,
+                )
+        self._add_types(scope, documents)
+        self._add_times(scope, documents)
         ready = [document for document in documents if document.askable]
         if ready:
             self.addSeparator()
-        metrics = self.fontMetrics()
         for document in ready[:_OFFERED]:
-            name = metrics.elidedText(document.name, Qt.TextElideMode.ElideMiddle, _WIDEST)
-            self._offer(name.replace("&", "&&"), [document.id])
-        if len(ready) > 1:
-            self.addSeparator()
-            hint = QAction("Several: select them in the library, then right-click", self)
-            hint.setEnabled(False)
-            self.addAction(hint)
+            self._offer(
+                self,
+                document.name,
+                lambda key=document.id: scope.toggle_document(key),
+                chosen=document.id in limited.documents,
+            )
 
-    def _offer(self, text: str, ids: list[str]) -> None:
-        action = QAction(text, self)
-        action.triggered.connect(lambda: self.chosen.emit(ids))
-        self.addAction(action)
+    def _add_types(self, scope: Scope, documents: Iterable[Document]) -> None:
+        there = {kind_of(document.media_type) for document in documents}
+        if not there:
+            return
+        inside = self._section("Type")
+        for kind in KINDS:
+            if kind in there:
+                chosen = kind in scope.limited.types
+                self._offer(inside, _words(kind), lambda kind=kind: scope.toggle_type(kind), chosen=chosen)
+
+    def _add_times(self, scope: Scope, documents: Iterable[Document]) -> None:
+        dated = [document.dated for document in documents if document.dated is not None]
+        if not dated:
+            return
+        inside = self._section("Last changed")
+        today = date.today()
+        month = moments(f"{today.year:04}-{today.month:02}")[0]
+        for text, since, until in (
+            ("This month", month, None),
+            ("In the last 12 months", _midnight(time.time() - 365 * 86_400), None),
+            *((str(year), *moments(f"{year:04}")) for year in _years(dated)),
+        ):
+            chosen = (scope.limited.since, scope.limited.until) == (since, until)
+            self._offer(
+                inside, text, lambda since=since, until=until: scope.set_time(since, until), chosen=chosen
+            )
+
+    def _section(self, title: str) -> Menu:
+        inside = Menu(self)
+        # It goes with this menu, not each time the pointer leaves it.
+        inside.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+        inside.setTitle(title)
+        self.addMenu(inside)
+        return inside
+
+    def _offer(self, menu: QMenu, text: str, work: object, *, chosen: bool) -> None:
+        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, _WIDEST)
+        action = QAction(shown.replace("&", "&&"), menu)
+        action.setCheckable(True)
+        action.setChecked(chosen)
+        if chosen:
+            action.setIcon(icon("check", self._theme.colour("accent")))
+        action.triggered.connect(lambda _=False: work())  # type: ignore[operator]
+        menu.addAction(action)
+
+
+def _toggled(values: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
+    return tuple(other for other in values if other != value) if value in values else (*values, value)
+
+
+def _words(kind: Kind) -> str:
+    words = KIND_WORDS[kind][1]
+    return words[0].upper() + words[1:]
+
+
+def _years(dated: Iterable[float]) -> list[int]:
+    """The latest years that files are of."""
+    years = {datetime.fromtimestamp(moment).year for moment in dated}
+    return sorted(years, reverse=True)[:_YEARS]
+
+
+def _midnight(moment: float) -> float:
+    day = date.fromtimestamp(moment)
+    return moments(day.isoformat())[0]

@@ -1,7 +1,7 @@
 import pytest
 from PySide6.QtCore import QMimeData, Qt
 
-from app.ui.chat.composer import ALL_DOCUMENTS, Composer
+from app.ui.chat.composer import ALL_DOCUMENTS, Chip, Composer
 
 
 @pytest.fixture
@@ -87,7 +87,25 @@ def test_pasted_things_become_words(composer):
 
 def test_the_scope_is_named_and_can_be_taken_back(qtbot, composer):
     assert composer.scope.text() == ALL_DOCUMENTS
-    composer.set_scope(["Lease.pdf", "Garage.pdf"])
-    assert composer.scope.text() == "2 documents"
-    with qtbot.waitSignal(composer.scope_cleared):
-        composer.scope.click()
+    composer.set_limits([Chip("type:pdf", "PDFs", ""), Chip("time", "2023", "Files of 2023")])
+    assert [chip.text() for chip in composer.chips] == ["PDFs", "2023"]
+    assert composer.chips[1].accessibleName() == "2023, remove this limit"
+    with qtbot.waitSignal(composer.limit_removed) as removed:
+        composer.chips[1].click()
+    assert removed.args == ["time"]
+    composer.set_limits([])
+    assert composer.scope.text() == ALL_DOCUMENTS
+
+
+def test_chips_are_reached_with_the_keyboard_between_the_box_and_the_buttons(qtbot, composer):
+    composer.set_limits([Chip("type:pdf", "PDFs", ""), Chip("time", "2023", "")])
+    qtbot.waitUntil(lambda: all(chip.isVisible() for chip in composer.chips))
+    composer.question.setFocus()
+    reached = []
+    for _ in range(3):
+        qtbot.keyClick(composer.window().focusWidget() or composer.question, Qt.Key.Key_Tab)
+        reached.append(composer.window().focusWidget())
+
+    assert reached == [*composer.chips, composer.scope]
+    with qtbot.waitSignal(composer.limit_removed):
+        qtbot.keyClick(composer.chips[0], Qt.Key.Key_Return)

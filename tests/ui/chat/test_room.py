@@ -149,7 +149,7 @@ def test_the_scope_goes_with_the_question(qtbot, window, client, fakes):
     window.shelf.fetch()
     qtbot.waitUntil(lambda: window.shelf.model.document(key) is not None)
     window.desk.scope_chosen.emit([key])
-    assert window.room.composer.scope.text() == "Lease.pdf"
+    assert [chip.text() for chip in window.room.composer.chips] == ["Lease.pdf"]
     window.room.ask("How long?")
     qtbot.waitUntil(lambda: not window.room.asking)
     assert client.questions[0][2] == (key,)
