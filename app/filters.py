@@ -182,7 +182,8 @@ def period(since: float | None, until: float | None) -> str:
     for form in ("%Y", "%Y-%m", "%Y-%m-%d"):
         if moments(first.strftime(form)) == (since, until):
             return _day(since) if form != "%Y-%m-%d" else _date(first)
-    return f"{_date(first)} to {_date(last)}"
+    years = (moments(f"{first.year:04}")[0], moments(f"{last.year:04}")[1])
+    return f"{first.year} to {last.year}" if years == (since, until) else f"{_date(first)} to {_date(last)}"
 
 
 def _day(moment: float) -> str:

@@ -50,7 +50,7 @@ def limits(question):
         (
             "What changed in the documents from 2020 to 2022?",
             (),
-            "1 January 2020 to 31 December 2022",
+            "2020 to 2022",
             "What changed?",
         ),
         ("What is due in documents before 2020?", (), "before 2020", "What is due?"),
