@@ -87,6 +87,16 @@ def disagree(said: Iterable[Clause], there: Iterable[Clause]) -> bool:
     )
 
 
+def shared(said: Iterable[Clause], there: Iterable[Clause]) -> bool:
+    """Whether both sides deny something of the same; a "no" about something else says nothing of it."""
+    here = [clause for clause in said if _denying(clause)]
+    return any(clause.words & other.words for other in there if _denying(other) for clause in here)
+
+
+def _denying(clause: Clause) -> bool:
+    return clause.denies or "without" in clause.plain
+
+
 def _nearest(clause: Clause, others: tuple[Clause, ...]) -> Clause:
     """The clause that is most like it; of those that are as much, one that agrees with it."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from app.backend.ask import clauses, contrast, denial, names
 from app.backend.ask.sentences import is_heading, split
 from app.backend.ask.swaps import Doubt, doubt
-from app.backend.ask.wording import Number, Wording, content_words, stem, wording
+from app.backend.ask.wording import Number, Wording, content_words, stem, wording, words_of
 from app.records import Source, Verdict
 
 # Shares of a sentence's weight that have to be found. Settled on the tuning half of
@@ -28,6 +28,8 @@ _ECHO_WEIGHT = 0.5
 _NUMBER_WEIGHT = 1.5
 _NAME_WEIGHT = 1.5
 _LONGEST_STRETCH = 3
+# Who says so many words in a row twice in one sentence goes round in a circle.
+_CIRCLE = 4
 # What each further sentence of a stretch costs, so that the shortest that carries the claim wins.
 _STRETCH_COST = 0.04
 _MARKED_BONUS = 0.1
@@ -102,7 +104,10 @@ class _Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
+    """`own`: a word or number stands in the stretch itself, not only above it."""
+
     share: float
+    own: bool
     brought: bool
     foreign: bool
     contradicted: bool
@@ -120,13 +125,14 @@ class Evidence:
         """The stretch that carries `sentence` best, preferring the sources it was `marked` with.
 
         With `strict` one sentence of the passage has to carry it all: every content word stands
-        there or in the question, no number is said more often than there, and the question has
-        a word in common with it. None when the sentence makes no claim that could be compared
-        ("I don't know.", "Namely:").
+        there or in the question, no number is said more often than there, no run of words twice,
+        and the question has a word in common with it. None when the sentence makes no claim that
+        could be compared ("I don't know.", "Namely:").
         """
         if not sentence.strip() or sentence.rstrip(" *_").endswith((":", "?")) or _REFUSAL.search(sentence):
             return None
         said = wording(sentence)
+        circles = strict and _circles(sentence)
         best: Support | None = None
         carrying: _Stretch | None = None
         alone: dict[tuple[int, int], float] = {}
@@ -140,7 +146,7 @@ class Evidence:
                 alone[stretch.source, stretch.first + number] for number in range(stretch.length)
             ):
                 continue  # a contradiction does not go away by reading on
-            verdict = self._strictly(said, stretch, match) if strict else self._verdict(said, match)
+            verdict = self._strictly(said, stretch, match, circles) if strict else self._verdict(said, match)
             rank = match.share - _STRETCH_COST * (stretch.length - 1) - _CONTRADICTED * match.contradicted
             if stretch.source in marked:
                 rank += _MARKED_BONUS
@@ -158,15 +164,16 @@ class Evidence:
         return replace(best, doubt=doubt(sentence, carrying.text, self._echo | carrying.above.words))
 
     def _verdict(self, said: Wording, match: _Match) -> Verdict:
-        # A sentence that only repeats the question brings nothing, and need not.
+        # A sentence that only repeats the question brings nothing, and need not; but a heading that
+        # names what was asked, such as "Pets", does not say whether they are allowed.
         only_echo = not said.numbers and said.words <= self._echo
-        if match.contradicted or not (match.brought or only_echo):
+        if match.contradicted or not (match.brought or (only_echo and match.own)):
             return "unsupported"
         if match.share >= SUPPORTED_FROM:
             return "supported"
         return "partly" if match.share >= PARTLY_FROM else "unsupported"
 
-    def _strictly(self, said: Wording, stretch: _Stretch, match: _Match) -> Verdict:
+    def _strictly(self, said: Wording, stretch: _Stretch, match: _Match, circles: bool) -> Verdict:
         there = stretch.wording.numbers + stretch.wording.loose
         good = (
             match.share >= STRICTLY_FROM
@@ -174,19 +181,21 @@ class Evidence:
             and not match.contradicted
             and not match.foreign
             and not _repeats(said.numbers, there)
+            and not circles
             and self._asked_of(stretch)
         )
         return "supported" if good else "unsupported"
 
     def _compare(self, said: Wording, stretch: _Stretch) -> _Match:
         weight = found = 0.0
-        brought = foreign = False
+        own = brought = foreign = False
         for word in said.words - _MODAL:
             echo = word in self._echo
             worth = _ECHO_WEIGHT if echo else 1.0
             weight += worth
             if _has(stretch, word):
                 found += worth
+                own = True
                 brought = brought or not echo
             elif word in stretch.above.words:
                 found += worth
@@ -197,7 +206,7 @@ class Evidence:
             weight += _NUMBER_WEIGHT
             if _stands(number, stretch.wording.numbers, stretch.wording.loose):
                 found += _NUMBER_WEIGHT
-                brought = True
+                own = brought = True
             elif _stands(number, stretch.above.numbers, ()):
                 found += _NUMBER_WEIGHT
             else:
@@ -213,9 +222,9 @@ class Evidence:
         )
         contradicted = contradicted or denial.disagree(said.clauses, stretch.wording.clauses)
         # "No catalyst was added" brings the "no" to words that only echo the question.
-        brought = brought or (said.denies and stretch.wording.denies)
+        brought = brought or denial.shared(said.clauses, stretch.wording.clauses)
         contradicted = contradicted or contrast.opposed(said.plain, stretch.wording.plain)
-        return _Match(found / weight if weight else 0.0, brought, foreign, contradicted)
+        return _Match(found / weight if weight else 0.0, own, brought, foreign, contradicted)
 
     def _asked_of(self, stretch: _Stretch) -> bool:
         """Whether the question is about this stretch at all: a word of it stands there or above."""
@@ -283,6 +292,13 @@ def _stands(number: Number, there: Sequence[Number], loose: Sequence[Number]) ->
         return True
     counted = any(other.unit == number.unit for other in (*there, *loose))
     return not counted and not any(other.measured for other in alike)
+
+
+def _circles(sentence: str) -> bool:
+    """Whether a run of words is said twice, as small models do that have lost the thread."""
+    words = words_of(sentence)
+    runs = [tuple(words[at : at + _CIRCLE]) for at in range(len(words) - _CIRCLE + 1)]
+    return len(set(runs)) < len(runs)
 
 
 def _repeats(said: Sequence[Number], there: Sequence[Number]) -> bool:

@@ -109,11 +109,6 @@ class Wording:
     dates: tuple[quantities.Date, ...]
     clauses: tuple[denial.Clause, ...]
 
-    @property
-    def denies(self) -> bool:
-        """Whether a "not" or its like stands in it."""
-        return "without" in self.plain or any(clause.denies for clause in self.clauses)
-
 
 def wording(text: str) -> Wording:
     """Reduce `text` to what can be compared."""

@@ -1,7 +1,7 @@
 import pytest
 
 from app.backend.ask.contrast import opposed
-from app.backend.ask.denial import clauses, disagree
+from app.backend.ask.denial import clauses, disagree, shared
 from app.backend.ask.names import codes, names
 from app.backend.ask.wording import content_words
 
@@ -51,6 +51,19 @@ def test_a_denial_on_one_side_only_is_a_contradiction(said, there):
 )
 def test_a_word_in_the_place_of_its_opposite_is_a_contradiction(said, there):
     assert opposed(frozenset(said.split()), frozenset(there.split()))
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "holds"),
+    [
+        ("It isn't due.", "Nothing is due before April.", True),
+        ("He may not enter.", "She may enter without notice.", True),
+        ("He may not enter.", "No message is needed.", False),
+        ("No pets.", "Pets are kept.", False),
+    ],
+)
+def test_a_no_is_shared_where_both_deny_something_of_the_same(said, there, holds):
+    assert shared(clauses(said, content_words), clauses(there, content_words)) is holds
 
 
 def test_a_pair_that_the_page_names_together_is_none():

@@ -123,6 +123,18 @@ def test_words_of_the_question_alone_do_not_support_a_claim():
     assert not support("The landlord is a pleasant person.", RENT, question=question).supported
 
 
+@pytest.mark.parametrize("sentence", ["Pets are not allowed.", "Pets are allowed."])
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_heading_and_a_no_about_something_else_say_nothing(sentence, strict):
+    page = f"§ 7 Pets\n\n{PETS}\n\n§ 10 Visits\n\nIn an emergency no message is needed."
+    assert not support(sentence, page, question="Are pets allowed?", strict=strict).supported
+
+
+def test_a_no_about_the_same_is_an_answer():
+    question = "Are dogs kept in the garden?"
+    assert support("Dogs are not kept in the garden.", PETS, question=question, strict=True).supported
+
+
 @pytest.mark.parametrize(
     ("sentence", "holds"),
     [
@@ -134,6 +146,15 @@ def test_words_of_the_question_alone_do_not_support_a_claim():
 )
 def test_a_strict_reader_accepts_no_foreign_word_and_no_number_twice(sentence, holds):
     assert support(sentence, GARAGE, question="What does the garage cost?", strict=True).supported is holds
+
+
+def test_a_strict_reader_accepts_no_going_round_in_a_circle():
+    page = "The flat is returned swept clean, in the state of the record less normal wear."
+    question = "In what condition must the flat be returned?"
+    once = "The flat must be returned in the state of the record less normal wear"
+    assert support(f"{once}.", page, question=question, strict=True).supported
+    again = f"{once}, which is the state of the record less normal wear."
+    assert not support(again, page, question=question, strict=True).supported
 
 
 def test_a_strict_reader_accepts_no_answer_to_another_question():

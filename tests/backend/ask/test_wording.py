@@ -69,8 +69,3 @@ def test_different_words_keep_different_stems(one, other):
 
 def test_stop_words_are_no_content():
     assert content_words("What is the rent of the flat?") == [stem("rent"), stem("flat")]
-
-
-@pytest.mark.parametrize("text", ["He may not enter.", "It isn't due.", "No pets.", "without notice"])
-def test_a_denial_is_noticed(text):
-    assert wording(text).denies
