@@ -25,7 +25,10 @@ from app.records import (
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The sources, before the first word. `found` passages matched; those with `read` go in."""
+    """The sources, before the first word. `found` passages matched; those with `read` go in.
+
+    Where whole documents are worked through, it comes a first time without sources, before that begins.
+    """
 
     event: ClassVar[str] = "retrieved"
     conversation: Conversation
@@ -33,6 +36,19 @@ class Retrieved:
     answer_id: str
     sources: tuple[Source, ...]
     found: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Whole documents are worked through: `done` of `of` parts are, `what` is the one that is read now.
+
+    `what` is for people, such as "Lease.pdf, part 3"; empty where the last one is done.
+    """
+
+    event: ClassVar[str] = "progress"
+    done: int
+    of: int
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +208,7 @@ class Evaluated:
     evaluation: Evaluation
 
 
-AskEvent = Retrieved | Delta | Checked | Finished | Failed
+AskEvent = Retrieved | Progress | Delta | Checked | Finished | Failed
 FeedEvent = (
     DocumentChanged
     | DocumentRemoved
@@ -212,7 +228,7 @@ FeedEvent = (
 EvaluationEvent = EvaluationProgress | Evaluated | Failed
 
 ASK_EVENTS: dict[str, type[AskEvent]] = {
-    kind.event: kind for kind in (Retrieved, Delta, Checked, Finished, Failed)
+    kind.event: kind for kind in (Retrieved, Progress, Delta, Checked, Finished, Failed)
 }
 FEED_EVENTS: dict[str, type[FeedEvent]] = {
     kind.event: kind

@@ -152,6 +152,7 @@ class Timings:
     """Milliseconds of each hop of one question; `first_token_ms` to the first words that were shown.
 
     `unread_ms`: how long the model would take over the passages that were left out to save time.
+    `sections_ms`: working through all of the documents, where the question was about them as a whole.
     """
 
     embed_ms: float = 0.0
@@ -162,6 +163,7 @@ class Timings:
     first_token_ms: float = 0.0
     total_ms: float = 0.0
     unread_ms: float = 0.0
+    sections_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,12 @@ class Message:
     @property
     def nearest(self) -> bool:
         """Whether an answer in quotes only shows the nearest passage, and says so in front of it."""
-        return self.quoted and self.citations[0].start > 0
+        return self.quoted and not self.worked_through and self.citations[0].start > 0
+
+    @property
+    def worked_through(self) -> bool:
+        """Whether all of some documents was worked through for it; `found` are their passages."""
+        return self.timings is not None and self.timings.sections_ms > 0
 
     @property
     def unfounded(self) -> bool:

@@ -19,6 +19,7 @@ from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
 from app.backend.ask.standing import Standings
 from app.backend.collections import CollectionService
+from app.backend.ask.whole.reader import WholeReader
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.intake import Intake
@@ -145,11 +146,19 @@ def build(
     conversations = Conversations(database)
     jobs, journal, audits = Jobs(database), Journal(database), Audits(database)
     queue = QueueService(jobs)
-    retriever = Retriever(Search(database), embeddings, models)
+    search = Search(database)
+    retriever = Retriever(search, embeddings, models)
     measured = Aptitudes(aptitudes)
     preparation = Preparation(retriever, measured, answer_style)
     collections = Collections(database)
     limits = Limits(documents, collections)
+    whole = WholeReader(
+        search=search,
+        documents=documents,
+        retriever=retriever,
+        preparation=preparation,
+        models=models,
+    )
     accounts = Accounts(Users(database), sessions)
     viewer = PageViewer()
     intake = Intake(
@@ -166,6 +175,7 @@ def build(
         ask=AskService(
             retriever=retriever,
             preparation=preparation,
+            whole=whole,
             models=models,
             limits=limits,
             conversations=conversations,
@@ -177,6 +187,7 @@ def build(
         ),
         completions=CompletionService(
             preparation=preparation,
+            whole=whole,
             models=models,
             limits=limits,
             answer_tokens=answer_tokens,

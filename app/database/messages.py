@@ -8,19 +8,17 @@ the next start. The sources are kept as they were cited, so they outlive their d
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 import sqlite_utils
 
-from app.audit import PromptMessage
+from app.database.basis import Basis, columns, link, link_documents
 from app.database.connection import Database
 from app.database.text import storable
 from app.errors import NotFoundError
 from app.filters import EVERYTHING, Filter
 from app.records import (
-    AnswerStyle,
     Citation,
     Conversation,
     ConversationDetail,
@@ -146,7 +144,7 @@ class Messages:
                 "limits": msgspec.json.encode(limited).decode() if limited else None,
             }
             serial = _insert(db, user_id, conversation_id, values)
-            _link_documents(db, serial, limited.documents)
+            link_documents(db, serial, limited.documents)
             return _by_serial(db, serial)
 
         return self._database.write(work)
@@ -157,15 +155,8 @@ class Messages:
         conversation_id: str,
         *,
         parent_id: str,
-        sources: Sequence[Source] = (),
-        found: int = 0,
-        style: AnswerStyle | None = None,
-        prompt: Sequence[PromptMessage] | None = None,
-        rendered_prompt: str | None = None,
-        model: str | None = None,
-        model_sha256: str | None = None,
-        sampling: Mapping[str, object] | None = None,
         trace_id: str | None = None,
+        **basis: Unpack[Basis],
     ) -> Message:
         """Store an answer as `running`, with its sources and the links to what they come from.
 
@@ -179,24 +170,28 @@ class Messages:
                 "role": "assistant",
                 "state": "running",
                 "text": "",
-                "sources": _json([_storable_source(source) for source in sources]),
-                "found": found,
-                "style": style,
-                "prompt": None
-                if prompt is None
-                else _json([replace(turn, content=storable(turn.content)) for turn in prompt]),
-                "rendered_prompt": storable(rendered_prompt),
-                "model": storable(model),
-                "model_sha256": model_sha256,
-                "sampling": None if sampling is None else _json(dict(sampling)),
+                **columns(basis),
                 "trace_id": trace_id,
             }
             serial = _insert(db, user_id, conversation_id, values)
-            _link_documents(db, serial, [source.passage.document_id for source in sources])
-            _link_passages(db, serial, sources)
+            link(db, serial, basis)
             return _by_serial(db, serial)
 
         return self._database.write(work)
+
+    def rest(self, message_id: str, **basis: Unpack[Basis]) -> None:
+        """Note what a running answer rests on, where that was not known when it was started.
+
+        Raises:
+            NotFoundError: its conversation was deleted meanwhile.
+        """
+
+        def work(db: sqlite_utils.Database) -> None:
+            serial = _by_id(db, message_id)["serial"]
+            db["messages"].update(serial, columns(basis))
+            link(db, serial, basis)
+
+        self._database.write(work)
 
     def append_text(self, message_id: str, text: str) -> None:
         """Append to a running answer, so that a kill keeps what was written so far.
@@ -299,23 +294,6 @@ def _insert(
     return serial
 
 
-def _link_documents(db: sqlite_utils.Database, message: int, document_ids: Sequence[str]) -> None:
-    # A document may have been deleted between the search and now: then there is nothing to link.
-    db.conn.executemany(
-        "INSERT OR IGNORE INTO message_documents (message, document)"
-        " SELECT ?, serial FROM documents WHERE id = ?",
-        [(message, document_id) for document_id in document_ids],
-    )
-
-
-def _link_passages(db: sqlite_utils.Database, message: int, sources: Sequence[Source]) -> None:
-    db.conn.executemany(
-        "INSERT OR IGNORE INTO message_passages (message, passage, number, score, was_read)"
-        " SELECT ?, id, ?, ?, ? FROM passages WHERE id = ?",
-        [(message, source.number, source.score, int(source.read), source.passage.id) for source in sources],
-    )
-
-
 def _touch(db: sqlite_utils.Database, conversation_id: str) -> None:
     db.execute("UPDATE conversations SET updated_at = ? WHERE id = ?", [time.time(), conversation_id])
 
@@ -381,10 +359,3 @@ def _json(value: object) -> str:
 
 def _read(text: str | None, kind: Any, default: T) -> T:
     return default if text is None else msgspec.json.decode(text, type=kind)
-
-
-def _storable_source(source: Source) -> Source:
-    passage = source.passage
-    texts = {name: storable(getattr(passage, name)) for name in ("document_name", "heading", "text")}
-    also = tuple(storable(name) for name in source.also)
-    return replace(source, passage=replace(passage, **texts), also=also)

@@ -17,13 +17,26 @@ from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
+from app.backend.ask.reciting import Reciting
 from app.backend.ask.standing import Standing
+from app.backend.ask.whole.reader import WholeReader
 from app.backend.ask.writing import Writing
+from app.database.basis import Basis
 from app.database.messages import Messages
 from app.errors import AppError, NotFoundError
 from app.events import AskEvent, Delta, Failed, Finished, Retrieved
 from app.filters import Filter
-from app.records import AnswerStyle, Conversation, Manner, Message, MessageState, Problem, Timings, Usage
+from app.records import (
+    AnswerStyle,
+    Conversation,
+    Manner,
+    Message,
+    MessageState,
+    Problem,
+    Source,
+    Timings,
+    Usage,
+)
 from app.serving.engine import Engine
 from app.serving.generation import Asker, Sampling
 
@@ -34,7 +47,10 @@ INTERNAL = Problem("internal", "Something went wrong inside Carrel; the log of t
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that was stored, and what it takes to answer it. `begun`: `time.perf_counter()`."""
+    """A question that was stored, and what it takes to answer it. `begun`: `time.perf_counter()`.
+
+    `recent` are the documents that the last answer of the conversation rests on.
+    """
 
     user_id: str
     conversation: Conversation
@@ -50,6 +66,7 @@ class Asked:
     trace_id: str
     begun: float
     manner: Manner
+    recent: tuple[str, ...] = ()
 
 
 class Answer:
@@ -59,7 +76,8 @@ class Answer:
         self.asked = asked
         self.events: asyncio.Queue[AskEvent] = asyncio.Queue()
         self.id: str | None = None
-        self.writing: Writing | Quoting | None = None
+        self.reading: asyncio.Task[Brief | None] | None = None
+        self.writing: Writing | Quoting | Reciting | None = None
         self.usage: Usage | None = None
         self.timings: Timings | None = None
         self.saved = 0
@@ -73,6 +91,8 @@ class Answer:
     def stop(self) -> None:
         """End it as soon as can be; what was shown is kept."""
         self.stopped = True
+        if self.reading is not None:
+            self.reading.cancel()
         if self.writing is not None:
             self.writing.stop()
 
@@ -85,11 +105,13 @@ class Answering:
         *,
         preparation: Preparation,
         limits: Limits,
+        whole: WholeReader,
         messages: Messages,
         started: Callable[[Answer], None],
     ) -> None:
         self._preparation = preparation
         self._limits = limits
+        self._whole = whole
         self._messages = messages
         self._started = started
         self._log = logging.getLogger(__name__)
@@ -117,31 +139,33 @@ class Answering:
 
     async def _written(self, answer: Answer) -> Finished:
         asked = answer.asked
-        brief = await self._preparation.brief(
-            asked.engine,
-            asked.user_id,
-            asked.question.text,
-            turns=asked.turns,
-            standing=asked.standing,
-            limited=asked.limited,
-            sampling=asked.sampling,
-            answer_tokens=asked.answer_tokens,
-            manner=asked.manner,
-        )
-        message = await asyncio.to_thread(self._start, asked, brief)
-        answer.id = message.id
-        self._started(answer)
-        answer.events.put_nowait(
-            Retrieved(asked.conversation, asked.question, message.id, brief.sources, brief.found)
-        )
-        writing: Writing | Quoting
+        brief = await self._worked_through(answer)
+        if brief is None and answer.stopped and answer.id is not None:
+            answer.timings = _timings(asked, None, None)
+            return Finished(await self._finish(answer, answer.id, "stopped"))
+        if brief is None:
+            brief = await self._preparation.brief(
+                asked.engine,
+                asked.user_id,
+                asked.question.text,
+                turns=asked.turns,
+                standing=asked.standing,
+                limited=asked.limited,
+                sampling=asked.sampling,
+                answer_tokens=asked.answer_tokens,
+                manner=asked.manner,
+            )
+        answer_id = await self._begin(answer, brief)
+        writing: Writing | Quoting | Reciting
         if brief.generation is not None:
             generation = replace(brief.generation, asker=asked.asker, deadline=asked.deadline)
             writing = Writing(brief, generation)
+        elif brief.lines:
+            writing = Reciting(brief.lines)
         elif brief.quotes:
             writing = Quoting(asked.engine, asked.question.text, brief.quotes, sure=brief.sure)
         else:
-            return await self._without_model(answer, message.id, brief)
+            return await self._without_model(answer, answer_id, brief)
         answer.writing = writing
         if answer.stopped:
             writing.stop()
@@ -151,13 +175,13 @@ class Answering:
                 async for event in events:
                     answer.events.put_nowait(event)
                     if time.monotonic() - saved >= _BETWEEN_SAVES:
-                        await self._save(answer, message.id)
+                        await self._save(answer, answer_id)
                         saved = time.monotonic()
         finally:
             answer.usage = writing.usage
             answer.timings = _timings(asked, brief, writing)
         self._preparation.learn(asked.engine, writing.end)
-        return Finished(await self._finish(answer, message.id, "stopped" if writing.stopped else "complete"))
+        return Finished(await self._finish(answer, answer_id, "stopped" if writing.stopped else "complete"))
 
     async def _without_model(self, answer: Answer, answer_id: str, brief: Brief) -> Finished:
         """What is said without the model: the fixed reply, or that nothing was found, and why."""
@@ -176,28 +200,60 @@ class Answering:
             )
         )
 
-    def _start(self, asked: Asked, brief: Brief) -> Message:
-        generation = brief.generation
-        # An answer in quotes has no prompt, but a model that may have judged its sentences.
-        model = asked.engine.model if generation or brief.quotes else None
-        style: AnswerStyle = "write" if generation else "quote" if brief.quotes else "fixed"
-        prompt = sampling = None
-        if generation is not None:
-            prompt = [PromptMessage(turn.role, turn.content) for turn in generation.prompt.messages]
-            sampling = {**asdict(generation.sampling), "max_tokens": generation.max_tokens}
+    async def _worked_through(self, answer: Answer) -> Brief | None:
+        """All of the documents is worked through, where the question is about them as a whole.
+
+        None: it is not, or nothing of them has to do with it, or it was stopped.
+        """
+        asked = answer.asked
+        plan = await self._whole.plan(
+            asked.user_id,
+            asked.question.text,
+            manner=asked.manner,
+            limited=asked.limited,
+            recent=asked.recent,
+        )
+        if plan is None:
+            return None
+        nothing_yet = Basis(style="fixed", found=plan.material.passages)
+        message = await asyncio.to_thread(self._start, asked, nothing_yet)
+        answer.id = message.id
+        self._started(answer)
+        self._tell_sources(answer, message.id, (), plan.material.passages)
+        if answer.stopped:
+            return None
+        answer.reading = asyncio.create_task(
+            self._whole.brief(plan, asked.engine, tell=answer.events.put_nowait)
+        )
+        try:
+            await asyncio.wait([answer.reading])
+            return None if answer.reading.cancelled() else answer.reading.result()
+        finally:
+            answer.reading.cancel()
+            answer.reading = None
+
+    async def _begin(self, answer: Answer, brief: Brief) -> str:
+        """Store what the answer rests on, and say it; returns the answer's id."""
+        if answer.id is None:
+            message = await asyncio.to_thread(self._start, answer.asked, _basis(answer.asked, brief))
+            answer.id = message.id
+            self._started(answer)
+        else:
+            await asyncio.to_thread(self._messages.rest, answer.id, **_basis(answer.asked, brief))
+        self._tell_sources(answer, answer.id, brief.sources, brief.found)
+        return answer.id
+
+    def _tell_sources(self, answer: Answer, answer_id: str, sources: tuple[Source, ...], found: int) -> None:
+        asked = answer.asked
+        answer.events.put_nowait(Retrieved(asked.conversation, asked.question, answer_id, sources, found))
+
+    def _start(self, asked: Asked, basis: Basis) -> Message:
         return self._messages.start_answer(
             asked.user_id,
             asked.conversation.id,
             parent_id=asked.question.id,
-            sources=brief.sources,
-            found=brief.found,
-            style=style,
-            prompt=prompt,
-            rendered_prompt=generation.prompt.text if generation else None,
-            model=model.name if model else None,
-            model_sha256=model.sha256 if model else None,
-            sampling=sampling,
             trace_id=asked.trace_id,
+            **basis,
         )
 
     async def _save(self, answer: Answer, answer_id: str) -> None:
@@ -236,8 +292,31 @@ class Answering:
         return Failed(problem, answer.asked.trace_id, message)
 
 
-def _timings(asked: Asked, brief: Brief, writing: Writing | Quoting | None) -> Timings:
+def _basis(asked: Asked, brief: Brief) -> Basis:
+    """What is stored of how the answer came to be."""
+    generation = brief.generation
+    if generation is None and not brief.quotes:
+        style: AnswerStyle = "quote" if brief.lines else "fixed"
+        return Basis(sources=brief.sources, found=brief.found, style=style)
+    # An answer in quotes has no prompt, but a model that may have judged its sentences.
+    basis = Basis(
+        sources=brief.sources,
+        found=brief.found,
+        style="write" if generation else "quote",
+        model=asked.engine.model.name,
+        model_sha256=asked.engine.model.sha256,
+    )
+    if generation is not None:
+        basis["prompt"] = [PromptMessage(turn.role, turn.content) for turn in generation.prompt.messages]
+        basis["rendered_prompt"] = generation.prompt.text
+        basis["sampling"] = {**asdict(generation.sampling), "max_tokens": generation.max_tokens}
+    return basis
+
+
+def _timings(asked: Asked, brief: Brief | None, writing: Writing | Quoting | Reciting | None) -> Timings:
     first = writing.first_shown if writing else None
+    if brief is None:
+        return Timings(total_ms=(time.perf_counter() - asked.begun) * 1000)
     return Timings(
         embed_ms=brief.embed_ms,
         search_ms=brief.search_ms,
@@ -247,4 +326,5 @@ def _timings(asked: Asked, brief: Brief, writing: Writing | Quoting | None) -> T
         first_token_ms=(first - asked.begun) * 1000 if first is not None else 0.0,
         total_ms=(time.perf_counter() - asked.begun) * 1000,
         unread_ms=brief.unread_ms,
+        sections_ms=brief.sections_ms,
     )

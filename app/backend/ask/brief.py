@@ -12,6 +12,7 @@ from app.backend.ask.followup import leans_on
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quote
 from app.backend.ask.reading import Reading, is_tiny, source_of
+from app.backend.ask.reciting import Line
 from app.backend.ask.retrieval import NOTHING, Retrieval, Retriever
 from app.backend.ask.standing import Standing
 from app.backend.ask.swaps import Embed
@@ -38,7 +39,8 @@ class Brief:
     Without a `generation` nothing was found, and there is nothing to generate from; or passages
     were, but none of them holds what the question names: that is `absent`; or the answer is made of
     `quotes`, best first, of which it is `sure` or not that they answer; or nothing was looked for, and
-    `reply` is the answer. `above` is the quote that is shown before a written answer. `unread_ms`: what
+    `reply` is the answer; or all of some documents was worked through, and `lines` are it. `above` is the
+    quote that is shown before a written answer. `unread_ms`: what
     passages would take that were left out to save time. `embed` makes vectors for the check of sentences;
     None: it does without.
     """
@@ -60,6 +62,8 @@ class Brief:
     unread_ms: float = 0.0
     embed: Embed | None = None
     reply: str | None = None
+    lines: tuple[Line, ...] = ()
+    sections_ms: float = 0.0
 
 
 class Preparation:
@@ -140,7 +144,7 @@ class Preparation:
         )
         if absent or not passages:
             return _unwritten(engine, question, found, absent=absent)
-        form = self._form(manner.style, engine)
+        form = self.form(manner.style, engine)
         chosen: Sequence[extracts.Extract] = ()
         if form != "write" or is_tiny(engine):
             chosen = await self._sentences(found.asked, earlier, found)
@@ -222,7 +226,8 @@ class Preparation:
                 return made
         return reading.passages(*matter, turns, answer_tokens=answer_tokens, tokens=tokens, every=every)
 
-    def _form(self, style: Style | None, engine: Engine) -> Aptitude:
+    def form(self, style: Style | None, engine: Engine) -> Aptitude:
+        """How an answer is given that asks for `style`; None: as the settings have it."""
         wanted = style or self._style
         return self._aptitudes.of(engine) if wanted == "auto" else wanted
 

@@ -14,16 +14,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.backend.ask.absence import not_named
-from app.backend.ask.brief import Preparation
+from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
+from app.backend.ask.reciting import Reciting
+from app.backend.ask.whole.reader import WholeReader
 from app.backend.ask.writing import Writing
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
 from app.filters import EVERYTHING, Filter
 from app.logprobs import TokenLogprob
-from app.records import Citation, Source, Usage
+from app.records import Citation, Manner, Source, Usage
 from app.serving.constraints import json_schema
 from app.serving.engine import Engine
 from app.serving.generation import Asker, ChatMessage, End, EndReason, Generation, Prompt, Sampling
@@ -98,6 +100,7 @@ class CompletionService:
         self,
         *,
         preparation: Preparation,
+        whole: WholeReader,
         models: Models,
         limits: Limits,
         answer_tokens: int = 400,
@@ -105,6 +108,7 @@ class CompletionService:
     ) -> None:
         """`answer_tokens` and `temperature` hold where a request does not say otherwise."""
         self._preparation = preparation
+        self._whole = whole
         self._models = models
         self._limits = limits
         self._answer_tokens = answer_tokens
@@ -173,16 +177,23 @@ class CompletionService:
         limited = await self._limits.settle(user_id, request.limited)
         engine = await self._models.chat()
         await self._preparation.check(engine, question)
-        brief = await self._preparation.brief(
-            engine,
-            user_id,
-            question,
-            turns=turns,
-            limited=limited,
-            sampling=self._sampling(request),
-            answer_tokens=self._tokens(request),
-        )
-        if brief.generation is None and not brief.quotes:
+        brief = None
+        plan = await self._whole.plan(user_id, question, manner=Manner(), limited=limited)
+        if plan is not None:
+            # The stream begins, so that whoever waits for the documents to be read is not given up on.
+            yield Delta("")
+            brief = await self._whole.brief(plan, engine, tell=lambda _: None)
+        if brief is None:
+            brief = await self._preparation.brief(
+                engine,
+                user_id,
+                question,
+                turns=turns,
+                limited=limited,
+                sampling=self._sampling(request),
+                answer_tokens=self._tokens(request),
+            )
+        if brief.generation is None and not brief.quotes and not brief.lines:
             if brief.reply is not None:
                 yield Delta(brief.reply)
             elif brief.absent:
@@ -191,15 +202,7 @@ class CompletionService:
                 yield Delta(await self._limits.nothing_found(user_id, limited))
             yield Completed("stop", Usage(0, 0))
             return
-        writing: Writing | Quoting
-        if brief.generation is None:
-            writing = Quoting(engine, question, brief.quotes, sure=brief.sure)
-        else:
-            asker = Asker(request.client)
-            writing = Writing(
-                brief,
-                replace(brief.generation, stop=request.stop, asker=asker, deadline=request.deadline),
-            )
+        writing = _begun(engine, question, brief, request)
         marked = Marked()
         async with aclosing(writing.events()) as events:
             async for event in events:
@@ -266,6 +269,19 @@ class Marked:
         given, self._waiting = self._waiting[:length], self._waiting[length:]
         self._given += len(given)
         return given
+
+
+def _begun(
+    engine: Engine, question: str, brief: Brief, request: CompletionRequest
+) -> Writing | Quoting | Reciting:
+    if brief.lines:
+        return Reciting(brief.lines)
+    if brief.generation is None:
+        return Quoting(engine, question, brief.quotes, sure=brief.sure)
+    asker = Asker(request.client)
+    return Writing(
+        brief, replace(brief.generation, stop=request.stop, asker=asker, deadline=request.deadline)
+    )
 
 
 def _refuse_form(request: CompletionRequest) -> None:

@@ -14,6 +14,7 @@ from app.backend.ask.reading import is_tiny
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.standing import Standings, answered
 from app.backend.ask.title import title
+from app.backend.ask.whole.reader import WholeReader
 from app.backend.feed import Feed
 from app.database.messages import Conversations, Messages
 from app.errors import InvalidRequestError
@@ -35,6 +36,7 @@ class AskService:
         *,
         retriever: Retriever,
         preparation: Preparation,
+        whole: WholeReader,
         models: Models,
         limits: Limits,
         conversations: Conversations,
@@ -56,7 +58,11 @@ class AskService:
         self._answer_tokens = answer_tokens
         self._sampling = Sampling(temperature=temperature)
         self._answering = Answering(
-            preparation=preparation, limits=limits, messages=messages, started=self._register
+            preparation=preparation,
+            whole=whole,
+            limits=limits,
+            messages=messages,
+            started=self._register,
         )
         self._answers: dict[str, Answer] = {}
         self._tasks: dict[asyncio.Task[None], Answer] = {}
@@ -79,8 +85,9 @@ class AskService:
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question in a conversation (a new one if none is given).
 
-        Retrieved comes first, then Delta and Checked, and at last one Finished or Failed. Closing
-        the iterator stops the answer; what was written of it is kept and marked.
+        Retrieved comes first, then Delta and Checked, and at last one Finished or Failed. Where whole
+        documents are worked through, Progress comes behind it, and then Retrieved again, with the sources.
+        Closing the iterator stops the answer; what was written of it is kept and marked.
 
         Args:
             limited: answer only from what is within it.
@@ -136,6 +143,7 @@ class AskService:
                 trace_id=trace_id,
                 begun=begun,
                 manner=manner or Manner(),
+                recent=() if detail is None else _cited_last(detail.messages),
             )
         )
         if self._closed:
@@ -234,3 +242,13 @@ class AskService:
             limited=limited,
         )
         return conversation, stored
+
+
+def _cited_last(messages: Sequence[Message]) -> tuple[str, ...]:
+    """The documents that the last answer rests on: what "this" in the next question means."""
+    for message in reversed(messages):
+        cited = {citation.source for citation in message.citations}
+        found = [source.passage.document_id for source in message.sources if source.number in cited]
+        if found:
+            return tuple(dict.fromkeys(found))
+    return ()
