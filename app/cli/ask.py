@@ -15,7 +15,7 @@ from app.cli.output import Output
 from app.cli.program import Desk
 from app.cli.progress import add
 from app.errors import InvalidRequestError
-from app.events import AskEvent, Checked, Delta, Failed, Finished, Retrieved
+from app.events import AskEvent, Checked, Delta, Failed, Finished, Progress, Retrieved
 from app.filters import EVERYTHING, Filter
 from app.records import Citation, Manner, Message, Source, Style
 
@@ -56,7 +56,8 @@ def ask(
 
     With --json every event of the answer is one line of JSON with its name in "event": "added"
     (only with FILES), "retrieved", then "delta" and "checked" as they come, and at the end
-    exactly one "finished" or "failed".
+    exactly one "finished" or "failed". A question about whole documents ("Summarise …") has
+    "progress" before them, and then "retrieved" again.
     """
     run = run_of(context)
     if not question.strip():
@@ -123,6 +124,8 @@ def answer(
             match event:
                 case Retrieved():
                     answer_id = event.answer_id
+                case Progress():
+                    _tell(event, run.output)
                 case Delta():
                     text.add(event.text)
                 case Checked():
@@ -145,6 +148,13 @@ def line(event: AskEvent) -> dict[str, object]:
     """The event as one JSON object, its name in "event"."""
     fields: dict[str, object] = msgspec.to_builtins(event)
     return {"event": event.event} | fields
+
+
+def _tell(event: Progress, output: Output) -> None:
+    """Say on stderr which part is being read."""
+    if event.done < event.of:
+        part = f", part {event.done + 1} of {event.of}" if event.of > 1 else ""
+        output.remark(f"Reading {event.what}{part}…")
 
 
 class _Text:

@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.events import AskEvent, Checked, Failed, Finished, Retrieved
+from app.events import AskEvent, Checked, Failed, Finished, Progress, Retrieved
 from app.records import Problem
 
 _STOP_WAIT_MS = 3_000
@@ -16,7 +16,8 @@ class Ask(QObject):
     """One question on its way. Exactly one of `finished` and `failed` comes, always.
 
     Signals:
-        retrieved: a Retrieved, before the first word.
+        retrieved: a Retrieved, before the first word; twice where whole documents are read.
+        progress: a Progress, while they are.
         text: the next piece of the answer.
         checked: a tuple of Citations of sentences that ended.
         finished: the Message as it was stored, or None where it was stopped before that.
@@ -24,6 +25,7 @@ class Ask(QObject):
     """
 
     retrieved = Signal(object)
+    progress = Signal(object)
     text = Signal(str)
     checked = Signal(object)
     finished = Signal(object)
@@ -66,6 +68,8 @@ class Ask(QObject):
             if self._stopping:
                 self._stopping = False
                 self.stop()
+        elif isinstance(event, Progress):
+            self.progress.emit(event)
         elif isinstance(event, Checked):
             self.checked.emit(event.citations)
         elif isinstance(event, Finished):

@@ -10,7 +10,7 @@ import pytest
 from app.cli.ask import line
 from app.cli.commands import run
 from app.errors import ContextOverflowError
-from app.events import Checked, Delta, Failed, Finished, Retrieved
+from app.events import Checked, Delta, Failed, Finished, Progress, Retrieved
 from app.filters import period
 from app.records import (
     Addition,
@@ -67,6 +67,18 @@ def test_the_answer_is_streamed_with_its_marks_and_then_its_sources_are_quoted(
         "[1] Lease agreement.pdf, page 3\n"
         "    “The notice period is three months.”\n"
     )
+
+
+def test_how_far_the_reading_of_whole_documents_is_goes_to_stderr(program, client, whole_answer, capsys):
+    begun = replace(whole_answer[0], sources=())
+    parts = tuple(Progress(done, 2, name) for done, name in enumerate(("Lease.pdf", "Offer.pdf", "")))
+    client.answer = (begun, *parts, *whole_answer)
+
+    assert run(program, ["ask", "Summarise all documents"]) == 0
+
+    out, err = capsys.readouterr()
+    assert err == "Reading Lease.pdf, part 1 of 2…\nReading Offer.pdf, part 2 of 2…\n"
+    assert out.startswith("The notice period is three months. [1]")
 
 
 def test_other_files_that_hold_the_same_text_are_named(program, client, whole_answer, source, capsys):

@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
     "/ask",
     responses={
         200: {
-            "description": "`retrieved`, then `delta` and `checked`, at last one `finished` or `failed`.",
+            "description": "`retrieved`, then `delta` and `checked`, at last one `finished` or `failed`."
+            " Where whole documents are read, `progress` comes behind it, and then `retrieved` again.",
             "content": {"text/event-stream": {}},
         }
     },

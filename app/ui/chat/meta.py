@@ -11,6 +11,7 @@ from app.ui.theme import Size, Theme
 _HOPS = (
     ("question embedded", "embed_ms", "ink3", 0.3),
     ("passages searched", "search_ms", "ink3", 0.55),
+    ("documents read", "sections_ms", "accent", 0.4),
     ("prompt built", "prompt_ms", "accent", 0.25),
     ("passages read by the model", "prefill_ms", "accent", 0.55),
     ("answer written", "decode_ms", "accent", 1.0),
@@ -98,10 +99,19 @@ class MetaLine(QWidget):
         self.passages.set_text(f"{read} of {found} passages read" if found else "no passages found")
         self._fit()
 
+    def show_worked_through(self, passages: int) -> None:
+        """All of some documents was read: so many passages."""
+        self.passages.set_text(
+            "all of 1 passage read" if passages == 1 else f"all of {passages:,} passages read"
+        )
+        self._fit()
+
     def show_message(self, message: Message) -> None:
         """The numbers of an answer that has ended."""
         read = sum(source.read for source in message.sources)
         self.show_passages(read, max(message.found, len(message.sources)))
+        if message.worked_through:
+            self.show_worked_through(message.found)
         if message.undocumented:
             self.passages.set_text("no documents read")
         self.own_words.set_text(_OWN_WORDS if message.quoted else "")

@@ -151,6 +151,7 @@ class ChatRoom(QWidget):
         self._ask = ask
         self.composer.set_running(True)
         ask.retrieved.connect(lambda event: self._retrieved(ask, turn, event))
+        ask.progress.connect(turn.show_progress)
         ask.text.connect(turn.append)
         ask.checked.connect(turn.check)
         ask.finished.connect(lambda message: self._finished(ask, turn, message))

@@ -6,8 +6,9 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.events import Retrieved
+from app.events import Progress, Retrieved
 from app.records import Citation, Manner, Message, Problem, Rating, Source, Style
+from app.ui.chat import waiting
 from app.ui.chat.answer import AnswerView
 from app.ui.chat.cards import SourceCards
 from app.ui.chat.meta import MetaLine
@@ -39,7 +40,6 @@ _HELPED_BY_ANOTHER_MODEL = {
 }
 _STOPPED_EARLY = "Stopped before the answer began."
 _ALONE = "From the model alone, not from your documents"
-_NOTHING_FOUND = "Nothing in your documents matches this question."
 
 
 class Turn(QWidget):
@@ -77,9 +77,10 @@ class Turn(QWidget):
         self._other: Style = "write"
         self._sources: tuple[Source, ...] = ()
         self._message: Message | None = None
+        self._worked_through = False
         self.heading = QuestionHeading(theme, question)
         self.heading.unfolded.connect(self.grown)
-        self.waiting = Line(theme, "Searching your documents…", role="answer", colour="ink3")
+        self.waiting = Line(theme, waiting.SEARCHING, role="answer", colour="ink3")
         self.alone = Words(theme, _ALONE, "caption", "warn")
         self.answer = AnswerView(theme, self._name_of)
         self.answer.chip_pressed.connect(self._open_chip)
@@ -106,7 +107,7 @@ class Turn(QWidget):
         self.answer.hide()
         self.alone.setVisible(manner is not None and manner.without_documents)
         if manner is not None and manner.without_documents:
-            self.waiting.set_text("Thinking…")
+            self.waiting.set_text(waiting.THINKING)
         self.ending.hide()
         self.failure.hide()
         self._meta_row.hide()
@@ -183,13 +184,22 @@ class Turn(QWidget):
         self.answer_id = event.answer_id
         self._show_sources(event.sources, event.found)
         read = sum(source.read for source in event.sources)
-        if self._is_alone:
+        if self._is_alone or (event.found and not event.sources):
+            # Of whole documents it is known only when they are read what the answer rests on.
             self._meta_row.hide()
+            self.waiting.set_text(waiting.THINKING)
+        elif self._worked_through:
+            self.meta.show_worked_through(event.found)
         elif read:
             self.waiting.set_text(f"Reading {read} {'passage' if read == 1 else 'passages'}…")
         else:
-            self.waiting.set_text("Thinking…" if event.found else _NOTHING_FOUND)
+            self.waiting.set_text(waiting.THINKING if event.found else waiting.NOTHING_FOUND)
         self.grown.emit()
+
+    def show_progress(self, event: Progress) -> None:
+        """Whole documents are being read; how far that is."""
+        self._worked_through = True
+        self.waiting.set_text(waiting.reading(event))
 
     def append(self, text: str) -> None:
         if not self.answer.isVisibleTo(self):

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from app.events import Retrieved
+from app.events import Progress, Retrieved
 from app.records import Conversation, Problem, Timings
 from app.ui.chat.turn import Turn
 
@@ -46,6 +46,30 @@ def test_the_sources_show_before_the_first_word(turn, sources, question):
     assert turn.waiting.text == "Reading 2 passages…"
     assert turn.meta.passages.text == "2 of 14 passages read"
     assert not turn.answer.isVisibleTo(turn)
+
+
+def test_while_whole_documents_are_read_it_says_how_far_that_is(turn, sources, question):
+    conversation = Conversation("c", "c", 0, 0)
+    turn.retrieved(Retrieved(conversation, question, "a", (), 212))
+    assert turn.answer_id == "a"
+    assert turn.waiting.text == "Thinking…"
+    assert not turn.meta.isVisibleTo(turn)
+    turn.show_progress(Progress(2, 14, "Lease.pdf"))
+    assert turn.waiting.text == "Reading part 3 of 14: Lease.pdf…"
+    turn.show_progress(Progress(0, 1, "Lease.pdf"))
+    assert turn.waiting.text == "Reading Lease.pdf…"
+    turn.show_progress(Progress(14, 14, ""))
+    assert turn.waiting.text == "Choosing what to say…"
+    turn.retrieved(Retrieved(conversation, question, "a", sources, 212))
+    assert turn.meta.passages.text == "all of 212 passages read"
+    turn.append("Notice")
+    assert not turn.waiting.isVisibleTo(turn)
+
+
+def test_an_answer_about_whole_documents_says_that_all_was_read(turn, fakes, sources, question):
+    turn.show_message(an_answer(fakes, question, sources, timings=Timings(sections_ms=900.0)))
+    assert turn.meta.passages.text == "all of 14 passages read"
+    assert "documents read: 900 ms" in turn.meta.bar.toolTip()
 
 
 def test_a_very_long_question_is_folded_until_it_is_wanted(qtbot, theme, turn):
