@@ -38,6 +38,10 @@ class Profile:
         return self.root / "carrel.lock"
 
     @property
+    def notes(self) -> Path:
+        return self.root / "cache" / "notes"
+
+    @property
     def embeddings(self) -> Path:
         return self.root / "cache" / "embeddings"
 

@@ -37,6 +37,7 @@ from app.backend.queue.worker import Worker
 from app.backend.status import StatusService
 from app.backend.watching.service import WatchService
 from app.cache.embeddings import EmbeddingCache
+from app.cache.notes import NoteCache
 from app.cache.sessions import Sessions
 from app.database.audits import Audits
 from app.database.collections import Collections
@@ -118,6 +119,7 @@ def build(
     *,
     database: Database,
     embeddings: EmbeddingCache,
+    notes: NoteCache | None = None,
     sessions: Sessions,
     models: Models,
     feed: Feed,
@@ -133,6 +135,7 @@ def build(
     """Build the backend from the open parts below it; who passes them closes them afterwards.
 
     Args:
+        notes: what models noted about sections of documents; None: that is not kept.
         feed: the one that `models` already publishes to.
         uploads: the folder of files that came by upload.
         profile: the profile's folder, shown in /health.
@@ -146,6 +149,13 @@ def build(
     conversations = Conversations(database)
     jobs, journal, audits = Jobs(database), Journal(database), Audits(database)
     queue = QueueService(jobs)
+
+    def forget() -> None:
+        """What was read of documents is forgotten where something is deleted."""
+        models.forget()
+        if notes is not None:
+            notes.clear()
+
     search = Search(database)
     retriever = Retriever(search, embeddings, models)
     measured = Aptitudes(aptitudes)
@@ -158,6 +168,7 @@ def build(
         retriever=retriever,
         preparation=preparation,
         models=models,
+        notes=notes,
     )
     accounts = Accounts(Users(database), sessions)
     viewer = PageViewer()
@@ -166,7 +177,7 @@ def build(
         feed,
         wake=queue.wake,
         cancel=queue.cancel,
-        forget=models.forget,
+        forget=forget,
         viewer=viewer,
     )
     indexer = Indexer(documents, journal, embeddings, models.embedder, feed)
@@ -200,12 +211,12 @@ def build(
             uploads=uploads,
             wake=queue.wake,
             cancel=queue.cancel,
-            forget=models.forget,
+            forget=forget,
             viewer=viewer,
         ),
         collections=CollectionService(collections, feed),
         limits=limits,
-        conversations=ConversationService(conversations, feed, forget=models.forget),
+        conversations=ConversationService(conversations, feed, forget=forget),
         messages=MessageService(audits, Ratings(database), feed),
         export=ExportService(conversations, audits),
         replay=ReplayService(audits, conversations, models, answer_tokens=answer_tokens),

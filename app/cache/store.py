@@ -119,6 +119,21 @@ class Store:
         """Remove the entry of `key`; return whether there was one."""
         return bool(self._guarded(lambda cache: cache.delete(key)))
 
+    def clear(self) -> None:
+        """Remove every entry, and the files they lay in: nothing of them stays on the disk.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        with self._mending:
+            self._cache.close()
+            try:
+                for name in _FILES:
+                    (self._folder / name).unlink(missing_ok=True)
+                self._cache = self._make()
+            except OSError as error:
+                raise StorageError(f"The cache cannot be cleared: {error.strerror or error}.") from error
+
     def close(self) -> None:
         """Close this thread's connection; those of other threads end with their threads."""
         self._cache.close()

@@ -15,6 +15,7 @@ from app.backend import services
 from app.backend.feed import Feed
 from app.backend.services import Backend
 from app.cache.embeddings import EmbeddingCache
+from app.cache.notes import NoteCache
 from app.cache.sessions import Sessions
 from app.database.connection import Database
 from app.database.renewals import Renewals
@@ -75,11 +76,14 @@ class Composition:
         self._open.callback(database.close)
         embeddings = EmbeddingCache(self._profile.embeddings)
         self._open.callback(embeddings.close)
+        notes = NoteCache(self._profile.notes)
+        self._open.callback(notes.close)
         sessions = Sessions(self._profile.sessions)
         self._open.callback(sessions.close)
         return services.build(
             database=database,
             embeddings=embeddings,
+            notes=notes,
             sessions=sessions,
             models=models,
             feed=self._feed,

@@ -19,7 +19,7 @@ from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
 from app.backend.ask.reciting import Reciting
 from app.backend.ask.standing import Standing
-from app.backend.ask.whole.reader import WholeReader
+from app.backend.ask.whole.reader import Order, WholeReader
 from app.backend.ask.writing import Writing
 from app.database.basis import Basis
 from app.database.messages import Messages
@@ -223,7 +223,7 @@ class Answering:
         if answer.stopped:
             return None
         answer.reading = asyncio.create_task(
-            self._whole.brief(plan, asked.engine, tell=answer.events.put_nowait)
+            self._whole.brief(plan, asked.engine, _order(asked), tell=answer.events.put_nowait)
         )
         try:
             await asyncio.wait([answer.reading])
@@ -290,6 +290,16 @@ class Answering:
             except Exception:
                 self._log.exception("a failed answer could not be stored", extra={"answer": answer.id})
         return Failed(problem, answer.asked.trace_id, message)
+
+
+def _order(asked: Asked) -> Order:
+    return Order(
+        sampling=asked.sampling,
+        answer_tokens=asked.answer_tokens,
+        manner=asked.manner,
+        asker=asked.asker,
+        deadline=asked.deadline,
+    )
 
 
 def _basis(asked: Asked, brief: Brief) -> Basis:

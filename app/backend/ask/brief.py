@@ -39,10 +39,10 @@ class Brief:
     Without a `generation` nothing was found, and there is nothing to generate from; or passages
     were, but none of them holds what the question names: that is `absent`; or the answer is made of
     `quotes`, best first, of which it is `sure` or not that they answer; or nothing was looked for, and
-    `reply` is the answer; or all of some documents was worked through, and `lines` are it. `above` is the
-    quote that is shown before a written answer. `unread_ms`: what
-    passages would take that were left out to save time. `embed` makes vectors for the check of sentences;
-    None: it does without.
+    `reply` is the answer; or all of some documents was worked through, and `lines` are it. `closing`: fixed
+    words at its end, on what was not read. `above` is the quote that is shown before a written answer.
+    `unread_ms`: what passages would take that were left out to save time. `embed` makes vectors for the
+    check of sentences; None: it does without.
     """
 
     engine: Engine
@@ -64,6 +64,7 @@ class Brief:
     reply: str | None = None
     lines: tuple[Line, ...] = ()
     sections_ms: float = 0.0
+    closing: str = ""
 
 
 class Preparation:

@@ -19,7 +19,7 @@ from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
 from app.backend.ask.quoting import Quoting
 from app.backend.ask.reciting import Reciting
-from app.backend.ask.whole.reader import WholeReader
+from app.backend.ask.whole.reader import Order, WholeReader
 from app.backend.ask.writing import Writing
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
@@ -182,7 +182,13 @@ class CompletionService:
         if plan is not None:
             # The stream begins, so that whoever waits for the documents to be read is not given up on.
             yield Delta("")
-            brief = await self._whole.brief(plan, engine, tell=lambda _: None)
+            order = Order(
+                sampling=self._sampling(request),
+                answer_tokens=self._tokens(request),
+                asker=Asker(request.client),
+                deadline=request.deadline,
+            )
+            brief = await self._whole.brief(plan, engine, order, tell=lambda _: None)
         if brief is None:
             brief = await self._preparation.brief(
                 engine,

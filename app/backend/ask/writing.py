@@ -56,6 +56,7 @@ class Writing:
         self._shown = _Guarded(brief) if brief.guarded else _Live(brief)
         self._embed = brief.embed
         self._above = brief.above
+        self._closing = brief.closing
         self._before = 0  # characters of `text` in front of what the model writes
         self._lead = ""
         self._inbox: list[Piece | End] = []
@@ -128,6 +129,9 @@ class Writing:
         if not self.stopped:
             for event in self._events(*self._shown.finish()):
                 yield await self._settled(event)
+            if self._closing and self.text:
+                self.text += f"\n\n{self._closing}"
+                yield Delta(f"\n\n{self._closing}")
 
     def _quote_above(self) -> list[Delta | Checked]:
         """The best quote, at once, where one stands above what the model writes."""

@@ -182,7 +182,9 @@ class Turn(QWidget):
     def retrieved(self, event: Retrieved) -> None:
         """The sources are known; the first word is still to come."""
         self.answer_id = event.answer_id
-        self._show_sources(event.sources, event.found)
+        # Of whole documents all is read: there are no passages beside those that are cited.
+        whole = self._worked_through or not event.sources
+        self._show_sources(event.sources, len(event.sources) if whole else event.found)
         read = sum(source.read for source in event.sources)
         if self._is_alone or (event.found and not event.sources):
             # Of whole documents it is known only when they are read what the answer rests on.
@@ -219,7 +221,7 @@ class Turn(QWidget):
         self.state = message.state
         self._message = message
         self.waiting.hide()
-        self._show_sources(message.sources, message.found)
+        self._show_sources(message.sources, 0 if message.worked_through else message.found)
         self.answer.reserve(0)
         self.alone.setVisible(message.undocumented or self._is_alone)
         self.answer.show_answer(message.text, () if message.undocumented else message.citations)

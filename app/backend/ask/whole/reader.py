@@ -7,20 +7,25 @@ brief, as for any other question: lines of quotes for a small model, a prompt of
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.evidence import Evidence
+from app.backend.ask.reading import is_tiny
 from app.backend.ask.retrieval import Retriever
+from app.backend.ask.whole.composing import from_notes, from_text
 from app.backend.ask.whole.errand import Errand, errand
 from app.backend.ask.whole.extracting import Extractor, Tell
 from app.backend.ask.whole.material import Material, material
+from app.backend.ask.whole.notes import NoteTaker
+from app.cache.notes import NoteCache
 from app.database.documents import Documents
 from app.database.search import Search
 from app.errors import ModelError
 from app.filters import Filter
 from app.records import Manner
 from app.serving.engine import Engine
+from app.serving.generation import Asker, Generation, Sampling
 from app.serving.models import Models
 
 
@@ -31,6 +36,17 @@ class Plan:
     question: str
     errand: Errand
     material: Material
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How an answer is wanted. `deadline`: seconds the model may take, None: as long as it takes."""
+
+    sampling: Sampling
+    answer_tokens: int
+    manner: Manner = field(default_factory=Manner)
+    asker: Asker = field(default_factory=Asker)
+    deadline: float | None = None
 
 
 class WholeReader:
@@ -44,12 +60,16 @@ class WholeReader:
         retriever: Retriever,
         preparation: Preparation,
         models: Models,
+        notes: NoteCache | None = None,
     ) -> None:
+        """`notes` keeps what a model noted about sections; None: nothing is kept."""
         self._search = search
         self._documents = documents
         self._preparation = preparation
         self._models = models
+        self._retriever = retriever
         self._extractor = Extractor(retriever)
+        self._notes = NoteTaker(notes)
 
     async def plan(
         self,
@@ -85,15 +105,23 @@ class WholeReader:
         )
         return None if found is None else Plan(question, wanted, found)
 
-    async def brief(self, plan: Plan, engine: Engine, *, tell: Tell) -> Brief | None:
+    async def brief(self, plan: Plan, engine: Engine, order: Order, *, tell: Tell) -> Brief | None:
         """Work through all of it; None where nothing of it has to do with the question.
 
         Cancelling whoever awaits it stops it at once. `tell` is called on this loop.
 
         Raises:
             StorageError: the database cannot be read.
+            DeadlineError: it took longer than it may.
+            AppError: the model failed over every part.
         """
         begun = time.perf_counter()
+        writes = not is_tiny(engine) and self._preparation.form(order.manner.style, engine) == "write"
+        made = self._written(plan, engine, order, tell) if writes else self._quoted(plan, engine, tell)
+        brief = await made
+        return brief and replace(brief, sections_ms=(time.perf_counter() - begun) * 1000)
+
+    async def _quoted(self, plan: Plan, engine: Engine, tell: Tell) -> Brief | None:
         found = await self._extractor.extraction(plan.material, plan.errand, tell)
         if found is None:
             return None
@@ -104,7 +132,36 @@ class WholeReader:
             evidence=Evidence((), plan.question),
             generation=None,
             lines=found.lines,
-            sections_ms=(time.perf_counter() - begun) * 1000,
+        )
+
+    async def _written(self, plan: Plan, engine: Engine, order: Order, tell: Tell) -> Brief | None:
+        """A prompt of all the text where it fits; else of notes on all parts of it."""
+        material = plan.material
+        said = [_unread_documents(material)]
+        composed = await asyncio.to_thread(from_text, engine, plan.question, material, order.answer_tokens)
+        if composed is None:
+            notes = await self._notes.notes(
+                engine, material, plan.errand, asker=order.asker, deadline=order.deadline, tell=tell
+            )
+            composed = await asyncio.to_thread(
+                from_notes, engine, plan.question, notes.taken, order.answer_tokens
+            )
+            if composed is None:
+                return None
+            read = len(notes.taken) - composed.left_out
+            if read + len(notes.unread) < notes.parts:
+                said.append(f"Read {read} of {notes.parts} parts.")
+            if notes.unread:
+                said.append(f"Could not be read: {'; '.join(notes.unread)}.")
+        room = engine.context_length - len(composed.prompt.tokens)
+        return Brief(
+            engine=engine,
+            sources=composed.sources,
+            found=material.passages,
+            evidence=await asyncio.to_thread(Evidence, composed.sources, plan.question),
+            generation=Generation(composed.prompt, max(1, min(order.answer_tokens, room)), order.sampling),
+            embed=self._retriever.embed,
+            closing=" ".join(filter(None, said)),
         )
 
     async def _embedder(self) -> str | None:
@@ -112,3 +169,8 @@ class WholeReader:
             return (await self._models.embedder()).sha256
         except ModelError:
             return None
+
+
+def _unread_documents(material: Material) -> str:
+    read = len(material.documents)
+    return f"Read {read} of {material.meant} documents." if read < material.meant else ""
