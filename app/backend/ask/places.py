@@ -53,6 +53,12 @@ def without_pages(question: str) -> str:
     return re.sub(rf"{_LEAD}(?:{_PAGES.pattern})", " ", question).strip() or question
 
 
+def without_places(text: str) -> str:
+    """The text without the pages and sections it names; empty where it names nothing else."""
+    text = re.sub(rf"{_LEAD}(?:{_PAGES.pattern})", " ", text)
+    return " ".join(re.sub(rf"{_LEAD}(?:{_SECTION.pattern})", " ", text).split())
+
+
 def lies_in(section: str, passage: Passage) -> bool:
     """Whether the passage stands below that number, or below one within it (3.2.1 lies in 3.2)."""
     number = rf"{re.escape(section)}(?:\.\d+)*"

@@ -38,6 +38,7 @@ _POLITE = re.compile(
     r"|(?:can|could|would|will) you(?: please| kindly| briefly| quickly)* "
     r"|(?:kannst|könntest|würdest) du(?: mir| uns)?(?: bitte| mal| kurz)* "
     r"|(?:können|könnten) sie(?: mir| uns)?(?: bitte| kurz)* "
+    r"|(?:tell|explain to) (?:me|us) (?=what\b)"
     r"|i(?: would|['’]d) like(?: you to| to have)? |i (?:want|need)(?: you to)? |ich (?:möchte"
     r"|brauche|hätte gern) )+",
     re.IGNORECASE,
@@ -79,7 +80,8 @@ _DOCUMENT = (
 _SUMMARIES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(?:summari[sz]e|sum up|recap|digest)(?: (?P<matter>.+))?",
+        r"(?:summari[sz]e|sum up)(?: (?P<matter>.+))?",
+        r"(?:recap|digest)(?: (?P<matter>(?:this|the|my|our|all|these|it)\b.*))?",
         rf"(?:give|write|make|show|create|provide|draft|get|i want)? ?{_SIZE}(?:summary|synopsis"
         r"|recap|abstract|tl;?dr)"
         rf"(?: {_OF}(?P<matter>.+))?",
@@ -99,7 +101,7 @@ _OF_DOCUMENTS = tuple(
         r"(?:what are|what['’]s|list|give me|tell me|show me|name|which are)? ?(?:all )?"
         rf"(?:the )?{_MAIN} {_POINTS}"
         rf"(?: (?:{_OF}|made in |that (?:are made|stand) in )(?P<matter>.+))?",
-        rf"(?:was sind|welches sind|nenne|nenn mir|gib mir)? ?(?:die )?(?:{_MAIN} {_POINTS}"
+        rf"(?:was sind|welches sind|nenne?(?: mir| uns)?|gib(?: mir| uns)?)? ?(?:die )?(?:{_MAIN} {_POINTS}"
         rf"|{_GERMAN_POINTS})"
         rf"(?: (?:{_OF})?(?P<matter>.+))?",
     )
@@ -108,12 +110,14 @@ _OVERVIEWS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"what(?: is|['’]s|s| are| was) (?P<matter>.+) (?:all |mainly |mostly |basically )?about",
-        rf"what (?:do|does) (?P<matter>{_DOCUMENT}) (?:deal with|cover|talk about|discuss|say|contain)",
+        rf"what (?P<matter>{_DOCUMENT}) (?:is|are) (?:all |mainly |mostly |basically )?about",
+        rf"what (?:do|does) (?!it |they )(?P<matter>{_DOCUMENT}) "
+        r"(?:deal with|cover|talk about|discuss|say|contain)",
         r"what (?:is|['’]s|are) (?:in|inside|the (?:contents?|topics?|subjects?|gist) of) "
         rf"(?P<matter>{_DOCUMENT})",
         rf"(?:give|write|show)? ?{_SIZE}(?:overview|gist)(?: {_OF}(?P<matter>.+))?",
-        rf"describe (?P<matter>{_DOCUMENT})",
-        r"wo?rum (?:geht(?: es|['’]s)?|dreht es sich)(?: (?:hier|eigentlich))?(?: (?:in|bei) "
+        rf"(?:describe|explain|outline) (?P<matter>{_DOCUMENT})(?: to (?:me|us))?",
+        r"(?:wo?rum|um was) (?:geht(?: es|['’]s)?|dreht es sich)(?: (?:hier|eigentlich))?(?: (?:in|bei) "
         r"(?P<matter>.+))?",
         r"wovon handel(?:t|n) (?P<matter>.+)",
         rf"was steht in (?P<matter>{_DOCUMENT})(?: drin)?",
@@ -125,11 +129,11 @@ _COMPARISONS = tuple(
     for pattern in (
         r"(?:compare|contrast|compare and contrast) (?P<matter>.+)",
         rf"(?:give|make|write|show)? ?{_SIZE}comparison (?:of|between) (?P<matter>.+)",
-        r"(?:what|which) (?:is|are|['’]s)(?: all)? (?:the )?(?:main |key |most important )?"
+        r"(?:(?:what|which)(?: is| are|['’]s)(?: all)? )?(?:the )?(?:main |key |most important )?"
         r"(?:differences?|similarities) (?:between|among) (?P<matter>.+)",
         r"how (?:do|does|is|are) (?P<matter>.+?) (?:differ(?:ent)?)(?: from (?P<other>.+))?",
-        r"(?:vergleiche?|vergleichen sie|stelle?)(?: mir| uns)?(?: bitte)? (?P<matter>.+?)"
-        r"(?: gegenüber| miteinander)?",
+        r"(?:vergleiche?|vergleichen sie)(?: mir| uns)?(?: bitte)? (?P<matter>.+?)(?: miteinander)?",
+        r"(?:stelle?)(?: mir| uns)?(?: bitte)? (?P<matter>.+?) (?:einander )?gegenüber",
         r"(?:was (?:ist|sind)|welche|worin (?:liegen|bestehen|liegt|besteht))(?: die| der)? "
         r"(?:wichtigsten |wesentlichen )?unterschiede?(?: (?:gibt es|bestehen))? (?:zwischen"
         r"|von) (?P<matter>.+)",
@@ -158,6 +162,10 @@ _LISTS = tuple(
         r"(?:nenne?|nennen sie|zeige?|finde?|gib|such|suche|liste)(?: mir| uns)?"
         rf"(?: bitte)? {_ALL} (?P<matter>.+)",
         rf"(?:eine )?(?:vollständige )?liste (?:von |der |mit )?{_ALL} (?P<matter>.+)",
+        r"(?:erstelle?|mach|mache|schreibe?)(?: mir| uns)?(?: bitte)? eine (?:vollständige )?"
+        r"(?:liste|übersicht|aufstellung) "
+        r"(?:von |mit )?(?:aller|allen|der) (?P<matter>.+)",
+        r"(?:alle|sämtliche) (?P<matter>.+) (?:auflisten|aufzählen|nennen|zeigen)",
         r"welche (?P<matter>[^\W\d_]+(?:n|s|e|er)) (?:gibt es|werden genannt|sind genannt"
         r"|stehen|kommen vor|sind festgelegt)"
         r"(?: (?P<where>(?:in|im) .+))?",

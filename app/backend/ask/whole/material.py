@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from app.backend.ask import places
 from app.backend.ask import scope as scopes
 from app.backend.ask.retrieval import Vector
 from app.backend.ask.whole.errand import Errand
@@ -62,6 +63,12 @@ _BETWEEN = re.compile(
     r"\s*(?:,|;|\b(?:and|with|to|versus|vs\.?|against|und|mit|gegen|oder|or)\b)\s*", re.IGNORECASE
 )
 
+# What joined the name of a document to the rest, once the name is gone.
+_JOINING = re.compile(
+    r"^(?:(?:the|der|die|das)\b ?)+"
+    r"|(?: ?\b(?:in|of|from|for|within|on|and|with|to|the|aus|im|des|der|dem|vom|von|und|mit|zu|für))+$",
+    re.IGNORECASE,
+)
 _WHERE = re.compile(r"\s+(?:in|of|from|within|aus|im|des|der|dem|vom|von)\s+", re.IGNORECASE)
 
 
@@ -145,6 +152,9 @@ def material(
     names = search.names(user_id, where.limited)
     if where.unmet or not names:
         return None
+    if where.passages is not None:
+        # "Section 3" has said where to read; no sentence there need hold these words.
+        errand = replace(errand, matter=places.without_places(errand.matter))
     named = () if where.limited.documents == limited.documents else where.limited.documents
     found = _meant(errand, names, (*named, *where.likely))
     if found is None:
@@ -212,7 +222,12 @@ def _meant(
     None where the errand makes no sense: then the question is better looked for.
     """
     if certain:
-        return list(dict.fromkeys(document for document in certain if document in names)), errand.aspect
+        meant = list(dict.fromkeys(document for document in certain if document in names))
+        beside = _beside(errand.matter, [names[document] for document in meant])
+        # "What is the deposit in Lease.pdf about?" asks for a fact; a list needs to be one of something.
+        if errand.named_only if beside else errand.kind == "list":
+            return None
+        return meant, " ".join(part for part in (beside, errand.aspect) if part)
     if not errand.matter or errand.every:
         plain = errand.kind != "comparison" or len(names) <= _FEW
         return (None, errand.aspect) if plain else None
@@ -242,6 +257,19 @@ def _listed(matter: str, names: Mapping[str, str]) -> tuple[list[str] | None, st
         if not words or (len(names) == 1 and all(stem(word) in _SORTS for word in words)):
             return None, head
     return None, matter
+
+
+def _beside(matter: str, names: Sequence[str]) -> str:
+    """What the matter says beside the names of documents: of "the deposit in Lease.pdf" the deposit."""
+    for name in sorted(names, key=len, reverse=True):
+        title, dot, ending = name.rpartition(".")
+        spelled = r"[\W_]+".join(re.findall(r"[^\W_]+", title if dot else name))
+        behind = rf"(?:\.{re.escape(ending)})?" if dot else ""
+        matter = re.sub(rf"(?<!\w){spelled}{behind}(?!\w)", " ", matter, flags=re.IGNORECASE)
+    words = [word for word in words_of(matter) if word not in STOP_WORDS | _FILLING]
+    if all(stem(word) in _SORTS for word in words):
+        return ""
+    return _JOINING.sub("", " ".join(matter.split())).strip(" ,;\"“”„»«'")
 
 
 def _called(part: str, names: Mapping[str, str]) -> list[str]:

@@ -28,10 +28,15 @@ SUMMARIES = {
     "Zusammenfassung des Berichts": "Berichts",
     "Gib mir eine kurze Zusammenfassung": "",
     "Was sind die wichtigsten Punkte?": "",
+    "Nenne mir die wichtigsten Punkte des Mietvertrags": "Mietvertrags",
     "Was sind die Kernaussagen des Berichts?": "Berichts",
     "Bitte eine Zusammenfassung in drei Sätzen": "",
 }
 OVERVIEWS = {
+    "Tell me what this document is about": "",
+    "Explain this document to me": "",
+    "Outline this report": "this report",
+    "Um was geht es in diesem Dokument?": "",
     "What is this document about?": "",
     "What's it about": "",
     "What is Lease.pdf about?": "Lease.pdf",
@@ -49,6 +54,9 @@ OVERVIEWS = {
     "Gib mir einen Überblick über die Unterlagen": "",
 }
 COMPARISONS = {
+    "What's the difference between A.pdf and B.pdf?": ("A.pdf and B.pdf", ""),
+    "Differences between the two offers": ("the two offers", ""),
+    "Stelle die beiden Angebote gegenüber": ("die beiden Angebote", ""),
     "Compare the two offers": ("the two offers", ""),
     "Compare Offer A.pdf and Offer B.pdf with regard to price": ("Offer A.pdf and Offer B.pdf", "price"),
     "What are the differences between the old and the new lease?": ("the old and the new lease", ""),
@@ -61,6 +69,8 @@ COMPARISONS = {
     "Worin unterscheiden sich die beiden Angebote?": ("die beiden Angebote", ""),
 }
 LISTS = {
+    "Alle Termine auflisten": "Termine",
+    "Erstelle eine Liste aller Kosten": "Kosten",
     "List all deadlines": "deadlines",
     "List the parties": "parties",
     "Please list all the amounts in the contract": "amounts in the contract",
@@ -79,6 +89,14 @@ LISTS = {
     "Zähle alle Pflichten des Mieters auf": "Pflichten des Mieters",
 }
 FACTS = (
+    "What does it cover?",
+    "What do they contain?",
+    "Digest size?",
+    "Recap fee?",
+    "Stelle die Uhr",
+    "stell den Wecker",
+    "Tell me what the pump costs",
+    "Explain the pump",
     "What is the list price of the pump?",
     "list price of the pump?",
     "List price?",

@@ -168,6 +168,29 @@ def test_only_the_documents_that_are_named_or_allowed_are_read(open_desk):
     run(main())
 
 
+def test_what_is_said_beside_the_name_of_a_document_or_a_page_counts(open_desk):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve()
+            await desk.shelve("Offer Brenner.pdf", BRENNER)
+            due = [
+                "It is due on the third working day of each month.",
+                "Either party may end the lease with three months’ notice, given in writing.",
+            ]
+            message = (await desk.ask("List all deadlines in Lease.pdf"))[-1].message
+            assert [said for said, _ in quoted(message)] == due
+            message = (await desk.ask("Summarise the notice period in Lease.pdf"))[-1].message
+            assert due[1] in message.text
+            assert "three rooms" not in message.text
+            message = (await desk.ask("What is the deposit in Lease.pdf about?"))[-1].message
+            assert not message.worked_through
+            message = (await desk.ask("Summarise page 2 of Lease.pdf"))[-1].message
+            assert {source.passage.page for source in message.sources} == {2}
+            assert len(message.citations) == 2
+
+    run(main())
+
+
 def test_this_means_the_document_of_the_answer_before(open_desk):
     async def main():
         async with open_desk(answer_style="quote") as desk:
