@@ -48,6 +48,8 @@ _LEANS = re.compile(
     r"|thesis|vertrag|bericht"
     r"|dokument|arbeit|studie|satzung))"
 )
+# One case of several: what they are cases of stands before it.
+_CASE = re.compile(r"\((?:[a-z]|[ivx]+|\d+)\) ")
 _CUES = re.compile(
     r"\bthis (?:agreement|lease|contract|document|report|paper|study|handbook|policy|guide"
     r"|article|thesis)\b"
@@ -235,7 +237,7 @@ def _worded(told: Told) -> float:
     worth = _CUE_WEIGHT * (_CUES.search(told.text) is not None)
     worth += _FIGURE_WEIGHT * (_FIGURE.search(told.text) is not None)
     worth += _MONEY_WEIGHT * (_MONEY.search(told.text) is not None)
-    worth -= _LEANING_COST * (_LEANS.match(told.text) is not None)
+    worth -= _LEANING_COST * bool(_LEANS.match(told.text) or _CASE.match(told.text))
     worth -= _UNFINISHED_COST * (told.text[-1] not in ".!。")
     return worth - _LONG_COST * (len(told.text.split()) > _LONG_WORDS)
 
