@@ -18,8 +18,8 @@ from app.backend.ask.replay import ReplayService
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.service import AskService
 from app.backend.ask.standing import Standings
-from app.backend.collections import CollectionService
 from app.backend.ask.whole.reader import WholeReader
+from app.backend.collections import CollectionService
 from app.backend.conversations import ConversationService
 from app.backend.documents.indexing import Indexer
 from app.backend.documents.intake import Intake

@@ -5,7 +5,7 @@ Exactly one Finished or Failed ends every stream that began.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from app.backend.ask.answering import Answer, Answering, Asked
 from app.backend.ask.brief import Preparation

@@ -295,7 +295,7 @@ def _alike(one: str, other: str) -> bool:
 
 def _fitting(search: Search, user_id: str, aspect: str, meant: Sequence[str]) -> list[str]:
     """The documents in the order of how well their best passage fits the aspect, others behind."""
-    hits = search.full_text(user_id, aspect, _HITS, meant)
+    hits = search.full_text(user_id, aspect, _HITS, Filter(documents=tuple(meant)))
     passages = search.passages([hit.passage_id for hit in hits])
     return list(dict.fromkeys([*(passage.document_id for passage in passages), *meant]))
 
@@ -303,7 +303,7 @@ def _fitting(search: Search, user_id: str, aspect: str, meant: Sequence[str]) ->
 def _passages(
     search: Search, user_id: str, document: str, among: Sequence[int] | None
 ) -> tuple[Passage, ...]:
-    ids = search.within(user_id, [document])
+    ids = search.within(user_id, Filter(documents=(document,)))
     if among is not None:
         wanted = frozenset(among)
         ids = [number for number in ids if number in wanted]

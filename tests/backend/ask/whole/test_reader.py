@@ -9,6 +9,7 @@ from app.backend.ask.completion import CARREL, Completed, CompletionRequest, Sai
 from app.database.audits import Audits
 from app.errors import NotFoundError
 from app.events import Checked, Delta, Finished, Progress, Retrieved
+from app.filters import Filter
 from tests.backend.ask.conftest import PAGES
 
 pytestmark = pytest.mark.model
@@ -162,7 +163,7 @@ def test_only_the_documents_that_are_named_or_allowed_are_read(open_desk):
                 ("What is this document about?", [offer.id], {offer.id}),
                 ("Summarise everything", None, {lease.id, offer.id}),
             ):
-                message = (await desk.ask(question, document_ids=limit))[-1].message
+                message = (await desk.ask(question, limited=Filter(documents=tuple(limit or ()))))[-1].message
                 assert {source.passage.document_id for source in message.sources} == expected, question
 
     run(main())
