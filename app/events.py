@@ -27,7 +27,8 @@ from app.records import (
 class Retrieved:
     """The sources, before the first word. `found` passages matched; those with `read` go in.
 
-    Where whole documents are worked through, it comes a first time without sources, before that begins.
+    Where whole documents are worked through (`whole`, `found` are all of their passages), it comes a first
+    time without sources, before that begins.
     """
 
     event: ClassVar[str] = "retrieved"
@@ -36,6 +37,7 @@ class Retrieved:
     answer_id: str
     sources: tuple[Source, ...]
     found: int
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ class Answering:
         message = await asyncio.to_thread(self._start, asked, nothing_yet)
         answer.id = message.id
         self._started(answer)
-        self._tell_sources(answer, message.id, (), plan.material.passages)
+        self._tell_sources(answer, message.id, (), plan.material.passages, whole=True)
         if answer.stopped:
             return None
         answer.reading = asyncio.create_task(
@@ -240,12 +240,16 @@ class Answering:
             self._started(answer)
         else:
             await asyncio.to_thread(self._messages.rest, answer.id, **_basis(answer.asked, brief))
-        self._tell_sources(answer, answer.id, brief.sources, brief.found)
+        self._tell_sources(answer, answer.id, brief.sources, brief.found, whole=brief.sections_ms > 0)
         return answer.id
 
-    def _tell_sources(self, answer: Answer, answer_id: str, sources: tuple[Source, ...], found: int) -> None:
+    def _tell_sources(
+        self, answer: Answer, answer_id: str, sources: tuple[Source, ...], found: int, *, whole: bool
+    ) -> None:
         asked = answer.asked
-        answer.events.put_nowait(Retrieved(asked.conversation, asked.question, answer_id, sources, found))
+        answer.events.put_nowait(
+            Retrieved(asked.conversation, asked.question, answer_id, sources, found, whole)
+        )
 
     def _start(self, asked: Asked, basis: Basis) -> Message:
         return self._messages.start_answer(

@@ -41,6 +41,8 @@ _LIST_MARK = re.compile(r"\s*(?:[-*•–]\s+|#{1,6}\s+|>\s+|\(?(?:\d{1,3}(?:\.\
 _TITLE = re.compile(r"(?:§+\s?\d+[a-z]?|\d+(?:\.\d+)*[.)]?|[A-Z][.)]|[IVX]+\.)\s[^\d,.;:!?]{1,60}")
 _RUNNING_HEAD = re.compile(r"\bpage \d+ of \d+\b", re.IGNORECASE)
 _LEADING_MARK = re.compile(r"(?:[-*•–]\s+|#{1,6}\s+|>\s+|\d{1,3}[.)]\s+)+")
+_LETTER = re.compile(r"[^\W\d_]\.(?!\w)")
+_LETTER_BEFORE = re.compile(r"(?<!\w)[^\W\d_]\.\s+$")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘„«]+$")
 
 
@@ -142,10 +144,17 @@ class SentenceStream:
             return False
         if len(word) == 1 and word.isupper():
             return False  # an initial: J. Smith
+        if len(word) == 1 and word.isalpha() and self._spaced(at, following):
+            return False  # an abbreviation in several words: z. B., e. V., i. V. m.
         if word.isdigit():
             listed = not self.text[self._start : at - len(word)].strip(" \t\n-*•–(")
             return not listed and re.split(r"\W", following)[0].lower() not in _MONTHS
         return True
+
+    def _spaced(self, at: int, following: str) -> bool:
+        """Whether the letter before the full stop at `at` has another such behind or before it."""
+        before = self.text[max(self._start, at - _LOOK_AHEAD) : at - 1]
+        return _LETTER.match(following) is not None or _LETTER_BEFORE.search(before) is not None
 
     def _line_end(self, at: int, *, final: bool) -> int | None:
         if not self._wrapped:

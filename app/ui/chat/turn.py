@@ -77,7 +77,6 @@ class Turn(QWidget):
         self._other: Style = "write"
         self._sources: tuple[Source, ...] = ()
         self._message: Message | None = None
-        self._worked_through = False
         self.heading = QuestionHeading(theme, question)
         self.heading.unfolded.connect(self.grown)
         self.waiting = Line(theme, waiting.SEARCHING, role="answer", colour="ink3")
@@ -183,14 +182,13 @@ class Turn(QWidget):
         """The sources are known; the first word is still to come."""
         self.answer_id = event.answer_id
         # Of whole documents all is read: there are no passages beside those that are cited.
-        whole = self._worked_through or not event.sources
-        self._show_sources(event.sources, len(event.sources) if whole else event.found)
+        self._show_sources(event.sources, len(event.sources) if event.whole else event.found)
         read = sum(source.read for source in event.sources)
-        if self._is_alone or (event.found and not event.sources):
+        if self._is_alone or (event.whole and not event.sources):
             # Of whole documents it is known only when they are read what the answer rests on.
             self._meta_row.hide()
             self.waiting.set_text(waiting.THINKING)
-        elif self._worked_through:
+        elif event.whole:
             self.meta.show_worked_through(event.found)
         elif read:
             self.waiting.set_text(f"Reading {read} {'passage' if read == 1 else 'passages'}…")
@@ -200,7 +198,6 @@ class Turn(QWidget):
 
     def show_progress(self, event: Progress) -> None:
         """Whole documents are being read; how far that is."""
-        self._worked_through = True
         self.waiting.set_text(waiting.reading(event))
 
     def append(self, text: str) -> None:

@@ -50,7 +50,7 @@ def test_the_sources_show_before_the_first_word(turn, sources, question):
 
 def test_while_whole_documents_are_read_it_says_how_far_that_is(turn, sources, question):
     conversation = Conversation("c", "c", 0, 0)
-    turn.retrieved(Retrieved(conversation, question, "a", (), 212))
+    turn.retrieved(Retrieved(conversation, question, "a", (), 212, whole=True))
     assert turn.answer_id == "a"
     assert turn.waiting.text == "Thinking…"
     assert not turn.meta.isVisibleTo(turn)
@@ -60,10 +60,19 @@ def test_while_whole_documents_are_read_it_says_how_far_that_is(turn, sources, q
     assert turn.waiting.text == "Reading Lease.pdf…"
     turn.show_progress(Progress(14, 14, ""))
     assert turn.waiting.text == "Choosing what to say…"
-    turn.retrieved(Retrieved(conversation, question, "a", sources, 212))
+    turn.retrieved(Retrieved(conversation, question, "a", sources, 212, whole=True))
     assert turn.meta.passages.text == "all of 212 passages read"
     turn.append("Notice")
     assert not turn.waiting.isVisibleTo(turn)
+
+
+def test_where_nothing_of_whole_documents_fits_it_is_told_like_any_other_question(turn, sources, question):
+    conversation = Conversation("c", "c", 0, 0)
+    turn.retrieved(Retrieved(conversation, question, "a", (), 212, whole=True))
+    turn.show_progress(Progress(0, 1, "Lease.pdf"))
+    turn.retrieved(Retrieved(conversation, question, "a", sources, 14))
+    assert turn.waiting.text == "Reading 2 passages…"
+    assert turn.meta.passages.text == "2 of 14 passages read"
 
 
 def test_an_answer_about_whole_documents_says_that_all_was_read(turn, fakes, sources, question):

@@ -71,10 +71,11 @@ _GERMAN_POINTS = r"(?:kernpunkte|kernaussagen|hauptpunkte|hauptaussagen|hauptthe
 
 # What is a document for certain: "this report", "the second document", "Lease.pdf".
 _DOCUMENT = (
-    r"(?:this|it|these|the|my|our|that|dem|den|der|diesem|diesen|dieser)?(?: ?[\w-]+)? ?"
+    r"(?:this|it|these|the|my|our|that|dem|den|der|des|diese[mnrs])?(?: ?[\w-]+)? ?"
     r"(?:documents?|files?|papers?|reports?|pdfs?|books?|articles?|texts?|stud(?:y|ies)"
     r"|contracts?|[^ ]+\.[a-z]{2,5}"
-    r"|dokument(?:en?)?|datei(?:en)?|bericht(?:en?)?|text(?:en?)?|vertrag|verträgen)|this|it|these"
+    r"|dokument(?:e[ns]?|s)?|datei(?:en)?|bericht(?:e[ns]?|s)?|text(?:e[ns]?|s)?|(?:\w+)?vertrag(?:e?s)?"
+    r"|verträgen?)|this|it|these"
 )
 
 _SUMMARIES = tuple(
@@ -101,6 +102,7 @@ _OF_DOCUMENTS = tuple(
         r"(?:what are|what['’]s|list|give me|tell me|show me|name|which are)? ?(?:all )?"
         rf"(?:the )?{_MAIN} {_POINTS}"
         rf"(?: (?:{_OF}|made in |that (?:are made|stand) in )(?P<matter>.+))?",
+        rf"(?:what are|list|give me|tell me|show me)? ?(?:the )?highlights(?: {_OF}(?P<matter>.+))?",
         rf"(?:was sind|welches sind|nenne?(?: mir| uns)?|gib(?: mir| uns)?)? ?(?:die )?(?:{_MAIN} {_POINTS}"
         rf"|{_GERMAN_POINTS})"
         rf"(?: (?:{_OF})?(?P<matter>.+))?",
@@ -120,7 +122,8 @@ _OVERVIEWS = tuple(
         r"(?:wo?rum|um was) (?:geht(?: es|['’]s)?|dreht es sich)(?: (?:hier|eigentlich))?(?: (?:in|bei) "
         r"(?P<matter>.+))?",
         r"wovon handel(?:t|n) (?P<matter>.+)",
-        rf"was steht in (?P<matter>{_DOCUMENT})(?: drin)?",
+        rf"was steht i[nm] (?P<matter>{_DOCUMENT})(?: drin)?",
+        rf"(?:was|wie) ist der inhalt (?:{_OF})?(?P<matter>{_DOCUMENT})",
         rf"(?:gib|verschaff)? ?{_SIZE}(?:überblick|übersicht)(?: (?:{_OF})?(?P<matter>.+))?",
     )
 )

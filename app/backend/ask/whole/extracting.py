@@ -12,7 +12,7 @@ from app.backend.ask.quoting import Quote
 from app.backend.ask.reciting import Line
 from app.backend.ask.retrieval import Retriever, Vector
 from app.backend.ask.whole import comparing, listing, telling
-from app.backend.ask.whole.errand import Errand
+from app.backend.ask.whole.errand import Kind
 from app.backend.ask.whole.material import Material, Section, Whole
 from app.backend.ask.whole.telling import Told
 from app.backend.ask.wording import content_words
@@ -52,29 +52,29 @@ class Extractor:
     def __init__(self, retriever: Retriever) -> None:
         self._retriever = retriever
 
-    async def extraction(self, material: Material, errand: Errand, tell: Tell) -> Extraction | None:
+    async def extraction(self, material: Material, tell: Tell) -> Extraction | None:
         """The answer to an errand; None where no sentence has to do with it. Cancel it to stop it."""
-        if errand.kind == "list":
+        if material.kind == "list":
             found = await self._listed(material, tell)
             groups, most = _by_document(found, material.documents), listing.MOST
-        elif errand.kind == "comparison":
+        elif material.kind == "comparison":
             groups = await self._compared(material, tell)
             most = sum(map(len, groups))
         else:
-            groups, most = await self._summed_up(material, errand, tell), _SHARED
+            groups, most = await self._summed_up(material, tell), _SHARED
         if not any(groups):
             return None
-        return _laid_out(groups, material, most=most, named=errand.kind == "comparison")
+        return _laid_out(groups, material, most=most, named=material.kind == "comparison")
 
-    async def _summed_up(self, material: Material, errand: Errand, tell: Tell) -> list[list[Told]]:
+    async def _summed_up(self, material: Material, tell: Tell) -> list[list[Told]]:
         direction = await self._direction(material.aspect)
-        count = _count(errand, len(material.documents))
+        count = _count(material.kind, len(material.documents))
         most = max(_LEAST_VECTORS, min(_VECTORS, _SHARED_VECTORS // len(material.documents)))
         groups = []
         for number, document in enumerate(material.documents):
             tell(Progress(number, len(material.documents), document.name))
             sections, listed, vectors = await self._looked_at(
-                document, material.aspect, direction, most, overview=errand.kind == "overview"
+                document, material.aspect, direction, most, overview=material.kind == "overview"
             )
             parts = telling.parts(sections, count)
             groups.append(await asyncio.to_thread(telling.chosen, listed, vectors, count, parts))
@@ -176,11 +176,11 @@ def _nearest(document: Whole, direction: Vector | None) -> frozenset[int]:
     return frozenset(order[:_NEAREST])
 
 
-def _count(errand: Errand, documents: int) -> int:
+def _count(kind: Kind, documents: int) -> int:
     """How many sentences about each document."""
     if documents == 1:
-        return SUMMARY if errand.kind == "summary" else OVERVIEW
-    return max(1, min(OVERVIEW if errand.kind == "overview" else SUMMARY, _SHARED // documents))
+        return SUMMARY if kind == "summary" else OVERVIEW
+    return max(1, min(OVERVIEW if kind == "overview" else SUMMARY, _SHARED // documents))
 
 
 def _by_document(found: Sequence[Told], documents: Sequence[Whole]) -> list[list[Told]]:
@@ -214,6 +214,4 @@ def _laid_out(groups: Sequence[Sequence[Told]], material: Material, *, most: int
 
 def _closing(shown: int, found: int, material: Material) -> str:
     said = [f"Shown are {shown} of {found} places."] if shown < found else []
-    if len(material.documents) < material.meant:
-        said.append(f"Read {len(material.documents)} of {material.meant} documents.")
-    return " ".join(said)
+    return " ".join(filter(None, (*said, material.shortfall)))

@@ -1,8 +1,8 @@
 """Every sentence, list item or row that holds what is to be listed, in the order of the documents.
 
 Some things are known by their form: a deadline is a date or a span of time with a word that makes it
-one, an amount is a number with a currency. Anything else is known by its words, in the sentence or in
-the heading above it.
+one, an amount is a number with a currency, a decision has a word of deciding. Anything else is known by
+its words, in the sentence or in the heading above it.
 """
 
 import re
@@ -19,7 +19,9 @@ MOST = 30
 """Items in one answer."""
 
 _LEAST_LETTERS = 3
-_PREFIX = 5
+# A longer word agrees where it begins with one of so many letters: "deadline" in "deadlined". With fewer
+# "Organe" would be found in "organised".
+_PREFIX = 6
 _MONTH = (
     r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|march|märz|april|may|mai|june?|juni|july?|juli"
     r"|aug(?:ust)?|sept?(?:ember)?"
@@ -43,8 +45,9 @@ _SPAN = (
 _TIME = re.compile(rf"{_DATE}|{_SPAN}", re.IGNORECASE)
 _DUE = re.compile(
     r"\b(?:deadlines?|due|no later than|at the latest|latest|by|within|until|before|not after"
-    r"|expir\w+|notice|closes?|ends?|term"
-    r"|period|submit\w*|spätestens|bis|innerhalb|binnen|fällig\w*|\w*frist(?:en)?|ablauf|läuft|endet)\b",
+    r"|expir\w+|notice|closes?|ends?|term|in advance|at least|no more than"
+    r"|period|submit\w*|mindestens|längstens|höchstens|vorher|zuvor|im voraus"
+    r"|spätestens|bis|innerhalb|binnen|fällig\w*|\w*frist(?:en)?|ablauf|läuft|endet)\b",
     re.IGNORECASE,
 )
 _MONEY = re.compile(
@@ -69,6 +72,20 @@ _BAN = re.compile(
     re.IGNORECASE,
 )
 _MAIL = re.compile(r"\S+@\S+\.\w{2,}")
+_DECIDED = re.compile(
+    r"\b(?:decide[sd]?|decision|resolve[sd]?|resolution|agreed|approve[sd]?|adopt(?:s|ed)?|elect(?:s|ed)"
+    r"|reject(?:s|ed)?|unanimous(?:ly)?|carried|in favour|beschl(?:ie(?:ß|ss)t|oss(?:en)?|üsse?|uss)"
+    r"|entschied(?:en)?|vereinbart|genehmigt|angenommen|abgelehnt|gewählt|einstimmig)\b",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"\?[\"'”’)]*$")
+_LINK = re.compile(r"https?://\S|\bwww\.\w", re.IGNORECASE)
+_PHONE = re.compile(r"(?:\+\d|\b0\d|\(\d)[\d ()/–-]{5,}\d|\b\d{3}-\d{3,4}(?:-\d{4})?\b")
+_DEFINED = re.compile(
+    r"[“\"„][^”\"“]{1,60}[”\"“] (?:means?|is|are|shall mean|bedeutet|ist|sind|bezeichnet)\b"
+    r"|\b(?:is|are) (?:called|known as|defined as)\b|\bwe call\b|\b(?:heißt|heißen|nennt man|bezeichnet)\b",
+    re.IGNORECASE,
+)
 
 
 def _deadline(text: str) -> bool:
@@ -94,6 +111,11 @@ _FORMS: tuple[tuple["re.Pattern[str]", Callable[[str], bool]], ...] = tuple(
             _matching(_DUTY),
         ),
         (r"prohibitions?|bans|restrictions|verbote|einschränkungen", _matching(_BAN)),
+        (r"decisions?|resolutions?|beschlüsse|entscheidungen", _matching(_DECIDED)),
+        (r"(?:open )?questions|(?:offene )?fragen", _matching(_ASKED)),
+        (r"definitions|defined terms|definitionen|begriffsbestimmungen", _matching(_DEFINED)),
+        (r"links|urls|web(?:sites| addresses| links)|internetadressen", _matching(_LINK)),
+        (r"(?:tele)?phone numbers|telefonnummern", _matching(_PHONE)),
         (r"e-?mail(?: address(?:es)?|-adressen)?|mail addresses", _matching(_MAIL)),
     )
 )

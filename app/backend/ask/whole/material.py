@@ -9,11 +9,12 @@ import numpy as np
 from app.backend.ask import places
 from app.backend.ask import scope as scopes
 from app.backend.ask.retrieval import Vector
-from app.backend.ask.whole.errand import Errand
+from app.backend.ask.whole import errand as errands
+from app.backend.ask.whole.errand import Errand, Kind
 from app.backend.ask.wording import STOP_WORDS, content_words, stem, words_of
 from app.database.search import Search
 from app.filters import Filter
-from app.records import Passage
+from app.records import Document, Passage
 
 MOST_DOCUMENTS = 12
 """Documents that one answer works through; a list looks at more."""
@@ -115,11 +116,29 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is worked through: `documents` of `meant`; `aspect` is what of it counts, if not all."""
+    """What is worked through: `documents` of `meant`; `aspect` is what of it counts, if not all.
 
+    Of those that are meant `waiting` are still to be read, and `failed` could not be.
+    """
+
+    kind: Kind
     documents: tuple[Whole, ...]
     meant: int
     aspect: str
+    waiting: int = 0
+    failed: int = 0
+
+    @property
+    def shortfall(self) -> str:
+        """What of it is left out, and why: "Read 2 of 3 documents; 1 is still being read."; or empty."""
+        if len(self.documents) == self.meant:
+            return ""
+        said = [f"Read {len(self.documents)} of {self.meant} documents"]
+        if self.waiting:
+            said.append(f"{self.waiting} {'is' if self.waiting == 1 else 'are'} still being read")
+        if self.failed:
+            said.append(f"{self.failed} could not be read")
+        return f"{'; '.join(said)}."
 
     @property
     def passages(self) -> int:
@@ -134,7 +153,7 @@ def material(
     *,
     limited: Filter,
     recent: Sequence[str] = (),
-    newest: Callable[[], Sequence[str]],
+    newest: Callable[[], Sequence[Document]],
     embedder: str | None = None,
 ) -> Material | None:
     """All of the documents that are meant; None where it cannot be told which, or none has text.
@@ -142,7 +161,7 @@ def material(
     Args:
         limited: what it may be answered from.
         recent: those that the last answer of the conversation rests on.
-        newest: the ids of all documents, the newest first.
+        newest: all documents, the newest first.
         embedder: SHA-256 of the model whose vectors are wanted.
 
     Raises:
@@ -152,6 +171,8 @@ def material(
     names = search.names(user_id, where.limited)
     if where.unmet or not names:
         return None
+    # "The contracts in the collection Taxes": the limit is kept, and what is left is the errand.
+    errand = errands.errand(where.asked) or errand
     if where.passages is not None:
         # "Section 3" has said where to read; no sentence there need hold these words.
         errand = replace(errand, matter=places.without_places(errand.matter))
@@ -163,8 +184,11 @@ def material(
     if meant is None:
         pointed = [document for document in recent if document in names] if errand.pointing else []
         meant = pointed or list(names)
-    order = {document: place for place, document in enumerate(newest())}
-    meant = sorted(meant, key=lambda document: order.get(document, len(order)))
+    # The newest first; one that was deleted meanwhile is none of them.
+    kept = [document for document in newest() if document.id in frozenset(meant)]
+    unread = [document for document in kept if not document.askable]
+    failed = sum(document.status == "failed" for document in unread)
+    meant = [document.id for document in sorted(kept, key=lambda one: not one.askable)]
     most = _MOST_LISTED if errand.kind == "list" else MOST_DOCUMENTS
     if errand.kind == "comparison":
         if len(meant) > max(_MOST_COMPARED, _FEW):
@@ -181,7 +205,10 @@ def material(
             room -= len(passages)
     if not documents or (errand.kind == "comparison" and len(documents) < 2):
         return None
-    return Material(tuple(sorted(documents, key=lambda one: one.name.casefold())), len(meant), aspect)
+    documents.sort(key=lambda one: one.name.casefold())
+    return Material(
+        errand.kind, tuple(documents), len(meant), aspect, waiting=len(unread) - failed, failed=failed
+    )
 
 
 def in_parts(document: Whole, count: int) -> list[Section]:

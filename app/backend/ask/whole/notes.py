@@ -15,7 +15,7 @@ from app.backend.ask import prompt
 from app.backend.ask.evidence import Evidence
 from app.backend.ask.marks import MarkFilter
 from app.backend.ask.sentences import split
-from app.backend.ask.whole.errand import Errand
+from app.backend.ask.whole.errand import Kind
 from app.backend.ask.whole.material import Material, Whole
 from app.cache.notes import NoteCache, Noted
 from app.errors import AppError, DeadlineError
@@ -88,7 +88,6 @@ class NoteTaker:
         self,
         engine: Engine,
         material: Material,
-        errand: Errand,
         *,
         asker: Asker,
         deadline: float | None,
@@ -106,7 +105,7 @@ class NoteTaker:
         begun = time.perf_counter()
         every = await asyncio.to_thread(_parts, engine, material)
         parts = _spread(every, _MOST_SECTIONS)
-        task = _task(errand, material.aspect)
+        task = _task(material.kind, material.aspect)
         taken: list[Note] = []
         unread: list[str] = []
         failure: AppError | None = None
@@ -177,14 +176,14 @@ def _carried(said: str, sources: Sequence[Source], task: str) -> tuple[Noted, ..
     return tuple(found.values())
 
 
-def _task(errand: Errand, aspect: str) -> str:
+def _task(kind: Kind, aspect: str) -> str:
     about = f" that have to do with: {aspect}" if aspect else ""
-    if errand.kind == "list":
+    if kind == "list":
         task = f"Note each of these that the passages state, one a line: {aspect}."
-    elif errand.kind == "comparison":
+    elif kind == "comparison":
         task = f"Note what is offered, agreed or stated here, with all figures, at most six points{about}."
     else:
-        task = f"Note the {'three' if errand.kind == 'summary' else 'two'} most important points{about}."
+        task = f"Note the {'three' if kind == 'summary' else 'two'} most important points{about}."
     return f"{task} If there is none, write: None." if aspect else task
 
 

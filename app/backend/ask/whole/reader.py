@@ -14,7 +14,7 @@ from app.backend.ask.evidence import Evidence
 from app.backend.ask.reading import is_tiny
 from app.backend.ask.retrieval import Retriever
 from app.backend.ask.whole.composing import from_notes, from_text
-from app.backend.ask.whole.errand import Errand, errand
+from app.backend.ask.whole.errand import errand
 from app.backend.ask.whole.extracting import Extractor, Tell
 from app.backend.ask.whole.material import Material, material
 from app.backend.ask.whole.notes import NoteTaker
@@ -31,10 +31,9 @@ from app.serving.models import Models
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An errand, and all of the documents that it is about."""
+    """A question about whole documents, and all of those."""
 
     question: str
-    errand: Errand
     material: Material
 
 
@@ -100,10 +99,10 @@ class WholeReader:
             wanted,
             limited=limited,
             recent=recent,
-            newest=lambda: [document.id for document in self._documents.list(user_id)],
+            newest=lambda: self._documents.list(user_id),
             embedder=await self._embedder(),
         )
-        return None if found is None else Plan(question, wanted, found)
+        return None if found is None else Plan(question, found)
 
     async def brief(self, plan: Plan, engine: Engine, order: Order, *, tell: Tell) -> Brief | None:
         """Work through all of it; None where nothing of it has to do with the question.
@@ -122,7 +121,7 @@ class WholeReader:
         return brief and replace(brief, sections_ms=(time.perf_counter() - begun) * 1000)
 
     async def _quoted(self, plan: Plan, engine: Engine, tell: Tell) -> Brief | None:
-        found = await self._extractor.extraction(plan.material, plan.errand, tell)
+        found = await self._extractor.extraction(plan.material, tell)
         if found is None:
             return None
         return Brief(
@@ -137,11 +136,11 @@ class WholeReader:
     async def _written(self, plan: Plan, engine: Engine, order: Order, tell: Tell) -> Brief | None:
         """A prompt of all the text where it fits; else of notes on all parts of it."""
         material = plan.material
-        said = [_unread_documents(material)]
+        said = [material.shortfall]
         composed = await asyncio.to_thread(from_text, engine, plan.question, material, order.answer_tokens)
         if composed is None:
             notes = await self._notes.notes(
-                engine, material, plan.errand, asker=order.asker, deadline=order.deadline, tell=tell
+                engine, material, asker=order.asker, deadline=order.deadline, tell=tell
             )
             composed = await asyncio.to_thread(
                 from_notes, engine, plan.question, notes.taken, order.answer_tokens
@@ -169,8 +168,3 @@ class WholeReader:
             return (await self._models.embedder()).sha256
         except ModelError:
             return None
-
-
-def _unread_documents(material: Material) -> str:
-    read = len(material.documents)
-    return f"Read {read} of {material.meant} documents." if read < material.meant else ""

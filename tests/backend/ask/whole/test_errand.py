@@ -17,6 +17,8 @@ SUMMARIES = {
     "What are the key points?": "",
     "What are the main findings of the report?": "the report",
     "Key takeaways": "",
+    "Give me the highlights": "",
+    "What are the highlights of the annual report?": "the annual report",
     "List the key points of the minutes": "the minutes",
     "I would like a summary of all documents": "",
     "Summarise everything": "",
@@ -51,6 +53,9 @@ OVERVIEWS = {
     "Worum geht's hier": "",
     "Wovon handelt der Bericht?": "der Bericht",
     "Was steht in diesem Dokument?": "",
+    "Was steht im Vertrag?": "Vertrag",
+    "Was steht im Mietvertrag?": "Mietvertrag",
+    "Was ist der Inhalt dieses Dokuments?": "",
     "Gib mir einen Überblick über die Unterlagen": "",
 }
 COMPARISONS = {
@@ -136,6 +141,8 @@ FACTS = (
     "How is the comparison carried out?",
     "Does the report differ from the draft?",
     "Wie hoch ist die Miete?",
+    "Was steht im Vertrag über Haustiere?",
+    "Was ist der Inhalt der Flasche?",
     "Wer hat die Zusammenfassung geschrieben?",
     "Wann endet die Frist?",
     "Was kostet die Pumpe laut Liste?",
