@@ -19,6 +19,9 @@ from app.serving.generation import ChatMessage, End, EndReason
 CLOSEST = "The closest passage in your documents says: "
 """In front of a quote that may not answer the question."""
 
+NOTHING_SAYS = "No sentence was found that answers this. The nearest passages are listed as sources."
+"""Where nothing that was written holds, and there is no sentence to quote: a table, or a list of names."""
+
 MOST = 5
 """Quotes in one answer."""
 

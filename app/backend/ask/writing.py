@@ -15,7 +15,7 @@ from app.backend.ask import swaps
 from app.backend.ask.brief import Brief
 from app.backend.ask.grounding import Grounding
 from app.backend.ask.marks import MarkFilter
-from app.backend.ask.quoting import CLOSEST
+from app.backend.ask.quoting import CLOSEST, NOTHING_SAYS
 from app.backend.ask.sentences import SentenceStream, Span
 from app.backend.ask.swaps import Doubt
 from app.events import Checked, Delta
@@ -217,7 +217,10 @@ class _Live:
 
 
 class _Guarded:
-    """Shows a sentence when it has ended and holds; in the end, if none did, the closest quote."""
+    """Shows a sentence when it has ended and holds; in the end, if none did, the closest quote.
+
+    Where there is no such quote either, it says so: an answer is never blank.
+    """
 
     def __init__(self, brief: Brief) -> None:
         self.lost = False
@@ -236,9 +239,9 @@ class _Guarded:
     def finish(self) -> tuple[str, tuple[Citation, ...]]:
         spans = self._sentences.feed(self._filter.finish()) + self._sentences.finish()
         text, citations = ("", ()) if self.lost else self._holding(spans)
-        if not self._shown and self._brief.quote is not None:
-            return self._quoted()
-        return text, citations
+        if self._shown or self._brief.above is not None:
+            return text, citations
+        return self._quoted() if self._brief.quote is not None else (NOTHING_SAYS, ())
 
     def _holding(self, spans: list[Span]) -> tuple[str, tuple[Citation, ...]]:
         shown = ""

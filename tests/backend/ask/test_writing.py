@@ -6,7 +6,7 @@ import pytest
 
 from app.backend.ask.brief import Brief
 from app.backend.ask.evidence import Evidence
-from app.backend.ask.quoting import Quote
+from app.backend.ask.quoting import NOTHING_SAYS, Quote
 from app.backend.ask.writing import Writing
 from app.errors import DecodeError
 from app.events import Checked, Delta
@@ -45,7 +45,9 @@ class Pen:
 
 @pytest.fixture
 def writing(source):
-    def writing(pen: Pen, *, guarded: bool = False, above: bool = False, embed=None) -> Writing:
+    def writing(
+        pen: Pen, *, guarded: bool = False, above: bool = False, quotable: bool = True, embed=None
+    ) -> Writing:
         sources = (source(NOTICE),)
         generation = Generation(PROMPT, 100, Sampling())
         quote = Quote(1, 0, len(NOTICE), NOTICE)
@@ -56,7 +58,7 @@ def writing(source):
             evidence=Evidence(sources, QUESTION),
             generation=generation,
             guarded=guarded,
-            quote=quote if guarded and not above else None,
+            quote=quote if guarded and quotable and not above else None,
             embed_ms=0.0,
             search_ms=0.0,
             prompt_ms=0.0,
@@ -182,6 +184,13 @@ def test_a_guarded_answer_without_ground_is_the_passage_itself(writing, wrote):
     (citation,) = one.citations
     assert one.text[citation.start : citation.end] == f"“{NOTICE}”"
     assert (citation.source, citation.quote_start, citation.quote_end) == (1, 0, len(NOTICE))
+
+
+def test_where_nothing_holds_and_nothing_can_be_quoted_the_answer_says_so(writing):
+    one = writing(Pen("Twelve days."), guarded=True, quotable=False)
+    events = run(collect(one))
+    assert one.text == "".join(event.text for event in events) == NOTHING_SAYS
+    assert not one.citations
 
 
 def test_a_guarded_answer_that_has_lost_its_thread_is_broken_off(writing):

@@ -17,6 +17,8 @@ HELD = (
     ("e-mail addresses", "Write to office@example.org."),
     ("people", "The minutes were taken by Priya Raman."),
     ("obligations of the tenant", "The tenant must air the rooms."),
+    ("obligations", "In an emergency, the landlord repairs it."),
+    ("Pflichten des Mieters", "Der Mieter lüftet und heizt die Räume."),
     ("bans", "Dogs may not be left alone."),
     ("Organe", "Organe des Vereins sind der Vorstand und die Versammlung."),
     ("keys", "Three keys were handed over."),
@@ -30,6 +32,8 @@ NOT_HELD = (
     ("phone numbers", "It was built in 1998 and 2004."),
     ("obligations of the tenant", "The landlord must heat the rooms."),
     ("obligations of the tenant", "The tenant may use the garden."),
+    ("obligations", "The tenant is J. Albrecht."),
+    ("obligations", "The letters were sent by the tenants."),
     ("Organe", "Der Ausflug wird gut organisiert."),
     ("keys", "The windows were cleaned."),
 )
