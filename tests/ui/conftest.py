@@ -39,6 +39,7 @@ from app.events import (
     Finished,
     FolderChanged,
     FolderRemoved,
+    Progress,
     Retrieved,
 )
 from app.filters import EVERYTHING, Filter
@@ -520,8 +521,12 @@ def answering(
     found: int = 0,
     before_end: Callable[[], Awaitable[None]] | None = None,
     failure: Problem | None = None,
+    progress: Progress | None = None,
 ) -> Script:
-    """A script: the sources, then the pieces one by one, then the checks, then the end."""
+    """A script: the sources, then the pieces one by one, then the checks, then the end.
+
+    `progress`: whole documents are worked through, and that is as far as it is.
+    """
 
     async def script(
         client: FakeClient, question: str, conversation: Conversation
@@ -531,7 +536,9 @@ def answering(
         citations = cited(text, *marks)
         answer = an_answer(asked, text, sources=tuple(sources), citations=citations, found=found)
         stopped = client.stop_events[answer.id] = asyncio.Event()
-        yield Retrieved(conversation, asked, answer.id, tuple(sources), found)
+        yield Retrieved(conversation, asked, answer.id, tuple(sources), found, progress is not None)
+        if progress is not None:
+            yield progress
         said = ""
         for piece in pieces:
             yield Delta(piece)

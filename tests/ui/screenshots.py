@@ -23,7 +23,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.errors import ConnectionLostError
-from app.events import DocumentChanged
+from app.events import DocumentChanged, Progress
 from app.filters import moments
 from app.records import Addition, Collection, Problem, Renewal, Timings, Usage
 from app.settings import Settings
@@ -272,6 +272,38 @@ def quoted(scene: Scene) -> None:
     second = "“A message by e-mail or telephone is not enough.”"
     text = f"{first}\n\nAlso: {second}"
     one_turn(scene, QUESTION, text, (first, 1), (second, 2), sources=sources[:4], found=11, usage=Usage(0, 0))
+
+
+def working_through(scene: Scene) -> None:
+    furnish(scene.client)
+    progress = Progress(4, 14, "Lease agreement.pdf")
+    forever = asyncio.Event
+    scene.client.script = fakes.answering(
+        [], found=212, progress=progress, before_end=lambda: forever().wait()
+    )
+    scene.start()
+    scene.window.room.ask("Summarise the lease")
+    scene.settle(0.5)
+
+
+def worked_through(scene: Scene) -> None:
+    sources = furnish(scene.client)
+    quotes = (
+        "“The lease begins on 1 April 2024.”",
+        "“The rent is 1,180 euros a month, without heating and service charges.”",
+        "“Either party may end the lease with three months’ notice, given in writing.”",
+    )
+    text = "\n".join(f"- {quote}" for quote in quotes)
+    one_turn(
+        scene,
+        "Summarise the lease",
+        text,
+        *zip(quotes, (1, 2, 3), strict=True),
+        sources=sources[:3],
+        found=212,
+        usage=Usage(0, 0),
+        timings=Timings(sections_ms=860.0, first_token_ms=870.0, total_ms=900.0),
+    )
 
 
 def alone(scene: Scene) -> None:
@@ -605,7 +637,7 @@ STATES: dict[str, Callable[[Scene], None]] = {
     state.__name__: state
     for state in (
         first_start, talk, reader, reader_text, rich, streaming, waiting, stopped, failed, nothing_found,
-        quoted, alone, unread,
+        quoted, alone, unread, working_through, worked_through,
         dragging, indexing, renewing, model_loading, no_model, lost, many, right_to_left, search, settings,
         model_menu,
         folders, one_folder, folder_dropped,
