@@ -1,6 +1,7 @@
 """The options that every command takes, before or after its name."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from app import paths
 from app.cli.interruption import Interruption
 from app.cli.output import Output
 from app.cli.program import Desk, Program
+from app.errors import InvalidRequestError
+from app.records import Model
 
 _KEPT = "app.cli.options."
 
@@ -41,9 +44,17 @@ class Run:
     verbose: bool
     output: Output
 
-    def open(self) -> AbstractContextManager[Desk]:
-        """`with run.open() as desk:` opens the profile for one command."""
-        return self.program.open(self.profile, model=self.model, verbose=self.verbose)
+    @contextmanager
+    def open(self) -> Iterator[Desk]:
+        """`with run.open() as desk:` opens the profile for one command.
+
+        Raises:
+            AppError: it cannot be opened, or a Carrel that was there first answers with another model.
+        """
+        with self.program.open(self.profile, model=self.model, verbose=self.verbose) as desk:
+            if self.model is not None and not desk.owner:
+                _same_model(self.model, desk.run(desk.client.models()))
+            yield desk
 
 
 def run_of(context: click.Context) -> Run:
@@ -59,6 +70,16 @@ def run_of(context: click.Context) -> Run:
         verbose=bool(kept["verbose"]),
         output=attempt.output,
     )
+
+
+def _same_model(wanted: Path, models: Sequence[Model]) -> None:
+    """Refuse a model that a Carrel which was there first does not answer with: it would be passed over."""
+    chat = next((model for model in models if model.kind == "chat"), None)
+    if chat is None or Path(chat.path) != wanted:
+        raise InvalidRequestError(
+            f"Carrel is running already{f' and answers with {chat.name}' if chat else ''}."
+            " Leave --model out, choose the model in its window, or close it first."
+        )
 
 
 class Command(click.Command):

@@ -121,7 +121,7 @@ class Documents:
     def list(self, user_id: str, limited: Filter = EVERYTHING) -> tuple[Document, ...]:
         """Every document of this user within the filter, newest first."""
         where = condition(user_id, limited)
-        query = f"SELECT * FROM documents d WHERE {where.sql} ORDER BY serial DESC"  # noqa: S608
+        query = f"SELECT * FROM documents d WHERE {where.sql} ORDER BY serial DESC"  # noqa: S608 - see filtering.py
         return self._database.read(
             lambda db: tuple(document_of(row) for row in db.query(query, where.values))
         )

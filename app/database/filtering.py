@@ -59,6 +59,6 @@ def condition(user_id: str, limited: Filter = EVERYTHING) -> Condition:
 
 def size(db: sqlite_utils.Database, where: Condition) -> tuple[int, int]:
     """How many documents it leaves, and about how many passages they have."""
-    query = f"SELECT count(*), coalesce(sum(d.passages), 0) FROM documents d WHERE {where.sql}"  # noqa: S608
+    query = f"SELECT count(*), coalesce(sum(d.passages), 0) FROM documents d WHERE {where.sql}"  # noqa: S608 - see above
     documents, passages = db.execute(query, where.values).fetchone()
     return int(documents), int(passages)

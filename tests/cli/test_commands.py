@@ -178,3 +178,18 @@ def test_an_empty_search_is_refused(program, capsys):
 
     assert "There is nothing to search for. [invalid_request]" in capsys.readouterr().err
     assert not program.opened
+
+
+@pytest.mark.parametrize(("path", "code"), [("/mine.gguf", 0), ("/other.gguf", 1)])
+def test_a_model_that_a_running_carrel_does_not_answer_with_is_refused(
+    program, client, monkeypatch, capsys, path, code
+):
+    async def models():
+        return (Model("Mine", "chat", "/mine.gguf", 3, "", True, 2_048, "CPU", 30, 0),)
+
+    monkeypatch.setattr(client, "models", models)
+    program.owner = False
+
+    assert run(program, ["--model", path, "documents"]) == code
+
+    assert ("answers with Mine" in capsys.readouterr().err) is bool(code)
