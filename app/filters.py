@@ -56,8 +56,8 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-# The year 9000, in seconds since the epoch: calendars of some systems end soon after.
-_LAST = 221_845_392_000.0
+# The years 5 and 9000, in seconds since the epoch: calendars of some systems begin and end close to them.
+_FIRST, _LAST = -62_000_000_000.0, 221_845_392_000.0
 _OTHER: Kind = "text"
 KIND_WORDS: Mapping[Kind, tuple[str, str]] = {
     "pdf": ("a PDF", "PDFs"),
@@ -167,9 +167,14 @@ def moment(when: float | str, *, ends: bool = False) -> float:
         seconds = float(text)
     except ValueError:
         return moments(text)[ends]
-    if not abs(seconds) < _LAST:
+    if not in_calendar(seconds):
         raise ValueError(f"{text!r} is no time of this calendar.")
     return seconds
+
+
+def in_calendar(moment: float) -> bool:
+    """Whether seconds since the epoch are a day that can be written: files can have any time at all."""
+    return _FIRST < moment < _LAST
 
 
 def period(since: float | None, until: float | None) -> str:
@@ -179,9 +184,12 @@ def period(since: float | None, until: float | None) -> str:
     if until is None:
         return f"{_day(since)} or later"
     first, last = datetime.fromtimestamp(since), datetime.fromtimestamp(until) - timedelta(seconds=1)
-    for form in ("%Y", "%Y-%m", "%Y-%m-%d"):
-        if moments(first.strftime(form)) == (since, until):
-            return _day(since) if form != "%Y-%m-%d" else _date(first)
+    day = first.date().isoformat()
+    for form in (day[:4], day[:7]):
+        if moments(form) == (since, until):
+            return _day(since)
+    if moments(day) == (since, until):
+        return _date(first)
     years = (moments(f"{first.year:04}")[0], moments(f"{last.year:04}")[1])
     return f"{first.year} to {last.year}" if years == (since, until) else f"{_date(first)} to {_date(last)}"
 

@@ -80,7 +80,7 @@ def test_a_moment_is_a_date_or_seconds():
     assert moment("2024") == moment(2024) == datetime(2024, 1, 1).timestamp()
     assert moment("2024", ends=True) == datetime(2025, 1, 1).timestamp()
     assert moment(1_700_000_000.5) == moment("1700000000.5", ends=True) == 1_700_000_000.5
-    for nonsense in ("nan", "inf", "1e300", "then"):
+    for nonsense in ("nan", "inf", "1e300", "-200000000000", "then"):
         with pytest.raises(ValueError):
             moment(nonsense)
 
@@ -92,6 +92,8 @@ def test_a_moment_is_a_date_or_seconds():
         ("2023-03", "2023-03", "March 2023"),
         ("2023-01-01", "2023-01-01", "1 January 2023"),
         ("2020", "2022", "2020 to 2022"),
+        ("0999", "0999", "999"),
+        ("0999-03", "0999-03", "March 999"),
         ("2023-03-02", "2023-05-04", "2 March 2023 to 4 May 2023"),
         ("2020", None, "2020 or later"),
         (None, "2019", "before 2020"),

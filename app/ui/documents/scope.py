@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
-from app.filters import EVERYTHING, KIND_WORDS, KINDS, Filter, Kind, kind_of, moments, period
+from app.filters import EVERYTHING, KIND_WORDS, KINDS, Filter, Kind, in_calendar, kind_of, moments, period
 from app.records import Document
 from app.ui.chat.composer import Chip
 from app.ui.documents.collections import Collecting
@@ -43,7 +43,9 @@ class Scope(QObject):
         self._documents = documents
         self._collecting = collecting
         self.limited = EVERYTHING
-        collecting.changed.connect(self._keep_those_that_are_there)
+        # A question about what is gone is refused, so it is not asked for.
+        for changed in (collecting.changed, documents.rowsRemoved, documents.modelReset):
+            changed.connect(self._keep_those_that_are_there)
 
     def clear(self) -> None:
         """Ask everything again."""
@@ -99,10 +101,12 @@ class Scope(QObject):
         self.changed.emit(limited, self._chips())
 
     def _keep_those_that_are_there(self) -> None:
-        known = [key for key in self.limited.collections if self._collecting.model.collection(key)]
-        if self.limited.collections:
+        limited = self.limited
+        if limited.documents or limited.collections:
+            documents = (key for key in limited.documents if self._documents.document(key))
+            collections = (key for key in limited.collections if self._collecting.model.collection(key))
             # Also where one was only renamed: its chip says the new name.
-            self._take(replace(self.limited, collections=tuple(known)))
+            self._take(replace(limited, documents=tuple(documents), collections=tuple(collections)))
 
     def _chips(self) -> list[Chip]:
         limited, chips = self.limited, []
@@ -220,7 +224,7 @@ def _words(kind: Kind) -> str:
 
 def _years(dated: Iterable[float]) -> list[int]:
     """The latest years that files are of."""
-    years = {datetime.fromtimestamp(moment).year for moment in dated}
+    years = {datetime.fromtimestamp(moment).year for moment in dated if in_calendar(moment)}
     return sorted(years, reverse=True)[:_YEARS]
 
 

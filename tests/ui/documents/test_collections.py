@@ -190,3 +190,21 @@ def test_a_chip_of_a_collection_follows_its_name_and_goes_with_it(qtbot, window,
     window.bridge.request(client.delete_collection("c-home"), lambda _: None)
     qtbot.waitUntil(lambda: window.room.composer.chips == [])
     assert window.room.scope == Filter()
+
+
+def test_a_chip_of_documents_goes_with_them(qtbot, window, client, shelf):
+    window.scope.ask_documents([shelf[0].id, shelf[1].id])
+    window.bridge.request(client.delete_document(shelf[0].id), lambda _: None)
+    qtbot.waitUntil(lambda: [chip.text() for chip in window.room.composer.chips] == ["Bill.pdf"])
+    assert window.room.scope == Filter(documents=(shelf[1].id,))
+
+    window.bridge.request(client.delete_document(shelf[1].id), lambda _: None)
+    qtbot.waitUntil(lambda: window.room.composer.chips == [])
+    assert window.room.scope == Filter()
+
+
+def test_a_file_of_an_impossible_time_keeps_no_year_from_being_offered(window, client, shelf, fakes):
+    window.shelf.model.put(fakes.a_document("Odd.pdf", dated=3e11))
+
+    offered = [action.text() for action in action(window.scope.menu(window), "Last changed").menu().actions()]
+    assert "2023" in offered
