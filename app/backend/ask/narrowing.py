@@ -61,9 +61,10 @@ _NARROWED = re.compile(
     rf"(?:\s+(?P<time>{_TIME}))?",
     re.IGNORECASE,
 )
+_NOUN = "(?:collection|folder|sammlung|ordner)"
 _CALLED = (
     r"(?<!\w)(?:in|from|within|aus)\s+(?:(?:the|my|our|der|dem|meiner|meinem|unserer)\s+)?"
-    r"(?:collection|folder|sammlung|ordner)\s+(?:(?:called|named|namens)\s+)?|(?<!\w)im\s+ordner\s+"
+    rf"{_NOUN}\s+(?:(?:called|named|namens)\s+)?|(?<!\w)im\s+ordner\s+"
 )
 _IN_THE = r"(?<!\w)(?:in|from|within|aus)\s+(?:(?:the|my|our|der|dem|meiner|meinem)\s+)?"
 _OPENED, _CLOSED = '["“„«]', '["”“»]'
@@ -81,7 +82,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """A question without the limits that it sets (`text`), these, and collections it names in vain."""
+    """A question without the limits that it sets (`text`), these, and collections it names in vain.
+
+    Those are as it has them, "folder Taxes"; documents may tell of a folder of this name.
+    """
 
     text: str
     limits: tuple[Limit, ...] = ()
@@ -178,7 +182,8 @@ def _in_collection(question: str, collections: Mapping[str, str]) -> Narrowing:
         ids.setdefault(_plain(name), []).append(key)
     quoted = re.search(rf"(?:{_CALLED}){_QUOTED}", question, re.IGNORECASE)
     if quoted and _plain(quoted[1]) not in ids:
-        return Narrowing(_without(question, quoted), unknown=(f"collection {quoted[1]}",))
+        noun = re.findall(_NOUN, quoted[0], re.IGNORECASE)[0]
+        return Narrowing(_without(question, quoted), unknown=(f"{noun} {quoted[1]}",))
     bare = re.search(rf"{_IN_THE}{_QUOTED}(?:\s+(?:collection|folder))?(?!\w)", question, re.IGNORECASE)
     for match in (quoted, bare):
         if match and (keys := ids.get(_plain(match[1]))):

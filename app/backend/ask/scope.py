@@ -36,16 +36,20 @@ class Scope:
         return self.limited, replace(self.limited, documents=tuple(sorted(self.likely)))
 
 
-def scope(search: Search, user_id: str, question: str, limited: Filter) -> Scope:
+def scope(search: Search, user_id: str, question: str, limited: Filter, *, phrases: bool = True) -> Scope:
     """Settle where to look. What the question names wrongly does not keep anything from being found.
 
     Args:
         limited: what it is limited to by whoever asks.
+        phrases: what stands in quotation marks is to be found word for word, where it is anywhere.
 
     Raises:
         StorageError: the database cannot be read.
     """
     narrowed = narrowing(question, search.collections(user_id) if may_name_collections(question) else {})
+    if any(_told_of(search, user_id, limited, named) for named in narrowed.unknown):
+        # "What is kept in the folder "logs"?" is answered by the handbook that has this folder.
+        narrowed = replace(narrowed, text=question, unknown=())
     unmet = list(narrowed.unknown)
     for limit in narrowed.limits:
         within = both(limited, limit.limited)
@@ -77,7 +81,7 @@ def scope(search: Search, user_id: str, question: str, limited: Filter) -> Scope
     if sections:
         ids = [number for section in sections for number in _below(search, user_id, limited, section)]
         narrow(ids)
-    for quote in quotes:
+    for quote in quotes if phrases else ():
         narrow(search.within(user_id, limited, phrase=quote))
     return Scope(
         # "What is in my emails?" leaves nothing to look for but what it says of where.
@@ -89,6 +93,12 @@ def scope(search: Search, user_id: str, question: str, limited: Filter) -> Scope
         passages=None if passages is None else tuple(sorted(passages)),
         unmet=tuple(unmet),
     )
+
+
+def _told_of(search: Search, user_id: str, limited: Filter, named: str) -> bool:
+    """Whether a document speaks of "folder logs", or of "logs folder"."""
+    noun, _, name = named.partition(" ")
+    return any(search.within(user_id, limited, phrase=phrase) for phrase in (named, f"{name} {noun}"))
 
 
 def _below(search: Search, user_id: str, limited: Filter, section: str) -> list[int]:

@@ -15,7 +15,10 @@ LEASE = (
     "§ 3 The rent is 1,180 euros. It is due on 3 May 2023.",
     "3.1 Sources of heat are named here.",
 )
-NOTES = ("Without notice, nothing is due. See section 3.", "INV-2023-0042 is paid.")
+NOTES = (
+    "Without notice, nothing is due. See section 3.",
+    "INV-2023-0042 is paid. The old folder “logs” is lost.",
+)
 
 
 @pytest.fixture
@@ -140,3 +143,20 @@ def test_documents_of_another_user_are_neither_named_nor_searched(library):
     where = scope(search, "another", "What is on page 2 of Lease.pdf?", EVERYTHING)
 
     assert (where.limited, where.passages, where.likely) == (EVERYTHING, None, frozenset())
+
+
+def test_a_folder_that_documents_tell_of_is_no_collection_that_is_missing(library):
+    search, user = library
+
+    for question in ("What is in the folder “logs”?", "Is it lost, what was in the logs folder?"):
+        assert scope(search, user, question, EVERYTHING).unmet == ()
+    asked = "What is in the folder “logs”?"
+    assert scope(search, user, asked, EVERYTHING).asked == asked
+    assert scope(search, user, "What is in the folder “Travel”?", EVERYTHING).unmet == ("folder Travel",)
+
+
+def test_quotes_limit_where_to_look_only_where_that_is_asked_for(library):
+    search, user = library
+
+    assert scope(search, user, "Summarise “rent”", EVERYTHING).passages is not None
+    assert scope(search, user, "Summarise “rent”", EVERYTHING, phrases=False).passages is None
