@@ -247,7 +247,7 @@ def _errand(kind: Kind, found: "re.Match[str]", quoted: list[str]) -> Errand | N
         matter, aspect = matter[: split.start()], split["aspect"]
     if kind == "summary" and (says := _SAYS.fullmatch(matter)) is not None:
         matter = says["matter"] or says["german"] or ""
-        aspect = says["aspect"] or says["thema"] or aspect
+        aspect = " ".join(filter(None, (says["aspect"] or says["thema"], aspect)))
     if kind == "list" and groups.get("where"):
         matter = f"{matter} {groups['where'].strip()}"
     pointing, every = _POINTING.search(matter) is not None, _EVERY.search(matter) is not None
@@ -255,8 +255,9 @@ def _errand(kind: Kind, found: "re.Match[str]", quoted: list[str]) -> Errand | N
         return None  # "list all documents" asks for the library, which the window shows
     if kind != "list" and _GENERIC.fullmatch(matter):
         matter = ""
-    for quote in quoted:
-        matter, aspect = matter.replace("\ufffc", quote, 1), aspect.replace("\ufffc", quote, 1)
+    # The aspect stands behind the matter in every form of a request, and so do its quotes.
+    names = iter(quoted)
+    matter, aspect = (re.sub("\ufffc", lambda _: next(names, ""), text) for text in (matter, aspect))
     named_only = kind == "overview" or (kind == "summary" and found.re in _OF_DOCUMENTS)
     return Errand(kind, matter.strip(), aspect.strip(), pointing, every, named_only)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from app.backend.ask import places
+from app.backend.ask import inquiry, places
 from app.backend.ask import scope as scopes
+from app.backend.ask.narrowing import both, narrowing
 from app.backend.ask.retrieval import Vector
 from app.backend.ask.whole import errand as errands
 from app.backend.ask.whole.errand import Errand, Kind
@@ -118,7 +119,8 @@ class Whole:
 class Material:
     """What is worked through: `documents` of `meant`; `aspect` is what of it counts, if not all.
 
-    Of those that are meant `waiting` are still to be read, and `failed` could not be.
+    Of those that are meant `waiting` are still to be read, and `failed` could not be. `cut`: of which of
+    them only the beginning is read, in words.
     """
 
     kind: Kind
@@ -127,18 +129,20 @@ class Material:
     aspect: str
     waiting: int = 0
     failed: int = 0
+    cut: tuple[str, ...] = ()
 
     @property
     def shortfall(self) -> str:
         """What of it is left out, and why: "Read 2 of 3 documents; 1 is still being read."; or empty."""
-        if len(self.documents) == self.meant:
-            return ""
-        said = [f"Read {len(self.documents)} of {self.meant} documents"]
-        if self.waiting:
-            said.append(f"{self.waiting} {'is' if self.waiting == 1 else 'are'} still being read")
-        if self.failed:
-            said.append(f"{self.failed} could not be read")
-        return f"{'; '.join(said)}."
+        said = [f"Of {cut} were read." for cut in self.cut]
+        if len(self.documents) != self.meant:
+            counts = [f"Read {len(self.documents)} of {self.meant} documents"]
+            if self.waiting:
+                counts.append(f"{self.waiting} {'is' if self.waiting == 1 else 'are'} still being read")
+            if self.failed:
+                counts.append(f"{self.failed} could not be read")
+            said.insert(0, f"{'; '.join(counts)}.")
+        return " ".join(said)
 
     @property
     def passages(self) -> int:
@@ -167,16 +171,20 @@ def material(
     Raises:
         StorageError: the database cannot be read.
     """
-    where = scopes.scope(search, user_id, question, limited)
-    names = search.names(user_id, where.limited)
+    # A phrase in quotation marks is a name or a matter here; what does not hold it is read all the same.
+    where = scopes.scope(search, user_id, question, limited, phrases=False)
+    # "The contracts in the collection Taxes": the limit is kept, and what is left is the errand.
+    within, errand = _of_a_kind(search, user_id, where.limited, errands.errand(where.asked) or errand)
+    names = {} if within is None else search.names(user_id, within)
     if where.unmet or not names:
         return None
-    # "The contracts in the collection Taxes": the limit is kept, and what is left is the errand.
-    errand = errands.errand(where.asked) or errand
     if where.passages is not None:
         # "Section 3" has said where to read; no sentence there need hold these words.
         errand = replace(errand, matter=places.without_places(errand.matter))
-    named = () if where.limited.documents == limited.documents else where.limited.documents
+    named = inquiry.named(where.asked, names).certain
+    if errand.kind == "comparison" and len(named) == 1:
+        names = search.names(user_id, replace(where.limited, documents=limited.documents))
+        named, errand = _with_others(errand, names, named)
     found = _meant(errand, names, (*named, *where.likely))
     if found is None:
         return None
@@ -184,10 +192,16 @@ def material(
     if meant is None:
         pointed = [document for document in recent if document in names] if errand.pointing else []
         meant = pointed or list(names)
+    wanted = frozenset(meant)
+    if where.passages is not None:
+        # Who has no section 3 is not meant.
+        holding = {passage.document_id for passage in search.passages(where.passages)}
+        wanted = wanted & holding or wanted
     # The newest first; one that was deleted meanwhile is none of them.
-    kept = [document for document in newest() if document.id in frozenset(meant)]
+    kept = [document for document in newest() if document.id in wanted]
     unread = [document for document in kept if not document.askable]
     failed = sum(document.status == "failed" for document in unread)
+    held = {document.id: document.passages for document in kept if document.status == "ready"}
     meant = [document.id for document in sorted(kept, key=lambda one: not one.askable)]
     most = _MOST_LISTED if errand.kind == "list" else MOST_DOCUMENTS
     if errand.kind == "comparison":
@@ -196,18 +210,17 @@ def material(
         most = _MOST_COMPARED
     if aspect and len(meant) > most:
         meant = _fitting(search, user_id, aspect, meant)
-    documents, room = [], _MOST_PASSAGES
-    for document in meant[:most]:
-        passages = _passages(search, user_id, document, where.passages)[:room]
-        if passages:
-            vectors = search.vectors([passage.id for passage in passages], embedder=embedder)
-            documents.append(Whole(document, names[document], passages, vectors))
-            room -= len(passages)
+    documents = _read(search, user_id, {key: names[key] for key in meant[:most]}, where.passages, embedder)
+    cut = [
+        f"{one.name} the first {len(one.passages):,} of {whole:,} passages"
+        for one in documents
+        if where.passages is None and len(one.passages) < (whole := held.get(one.document_id, 0))
+    ]
     if not documents or (errand.kind == "comparison" and len(documents) < 2):
         return None
     documents.sort(key=lambda one: one.name.casefold())
     return Material(
-        errand.kind, tuple(documents), len(meant), aspect, waiting=len(unread) - failed, failed=failed
+        errand.kind, tuple(documents), len(meant), aspect, len(unread) - failed, failed, tuple(cut)
     )
 
 
@@ -239,6 +252,30 @@ def _by_heading(document: Whole, depth: int) -> list[Section]:
 
 def _section(document: Whole, passages: Sequence[Passage]) -> Section:
     return Section(document.name, passages[0].heading, tuple(passages))
+
+
+def _of_a_kind(search: Search, user_id: str, limited: Filter, errand: Errand) -> tuple[Filter | None, Errand]:
+    """What "my emails" or "the PDFs from 2023" leave (None: nothing), and the errand without them."""
+    asked = f"in {errand.matter}"
+    found = narrowing(asked, {})
+    if errand.kind not in ("summary", "overview") or not found.limits:
+        return limited, errand
+    within: Filter | None = limited
+    for limit in found.limits:
+        within = None if within is None else both(within, limit.limited)
+    if within is None or not search.any_within(user_id, within):
+        return None, errand
+    return within, replace(errand, matter="" if found.text == asked else found.text)
+
+
+def _with_others(
+    errand: Errand, names: Mapping[str, str], named: Sequence[str]
+) -> tuple[tuple[str, ...], Errand]:
+    """Of a comparison also those that are not named in full: "Offer A.pdf with the offer of Brenner"."""
+    parts = {part: _called(part, names) for part in _BETWEEN.split(errand.matter) if part}
+    others = (document for found in parts.values() for document in found)
+    rest = " and ".join(part for part, found in parts.items() if not found)
+    return tuple(dict.fromkeys((*named, *others))), replace(errand, matter=rest)
 
 
 def _meant(
@@ -325,6 +362,24 @@ def _fitting(search: Search, user_id: str, aspect: str, meant: Sequence[str]) ->
     hits = search.full_text(user_id, aspect, _HITS, Filter(documents=tuple(meant)))
     passages = search.passages([hit.passage_id for hit in hits])
     return list(dict.fromkeys([*(passage.document_id for passage in passages), *meant]))
+
+
+def _read(
+    search: Search,
+    user_id: str,
+    names: Mapping[str, str],
+    among: Sequence[int] | None,
+    embedder: str | None,
+) -> list[Whole]:
+    """The documents of these ids, as many passages as are worked through at all; none without any."""
+    documents, room = [], _MOST_PASSAGES
+    for document, name in names.items():
+        passages = _passages(search, user_id, document, among)[:room]
+        if passages:
+            vectors = search.vectors([passage.id for passage in passages], embedder=embedder)
+            documents.append(Whole(document, name, passages, vectors))
+            room -= len(passages)
+    return documents
 
 
 def _passages(

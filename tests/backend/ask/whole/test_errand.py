@@ -203,6 +203,15 @@ def test_an_aspect_is_told_from_the_document():
     found = errand("Summarise what Lease.pdf says about pets")
     assert found == Errand("summary", "Lease.pdf", "pets")
     assert errand("Summarise the offers with a focus on cost").aspect == "cost"
+    assert errand("Summarise what they say about pets with regard to fees").aspect == "pets fees"
+
+
+def test_each_quote_stays_where_it_stands():
+    found = errand('Compare "Offer A" and "Offer B" with respect to "price"')
+    assert (found.matter, found.aspect) == ('"Offer A" and "Offer B"', '"price"')
+    found = errand('Summarise what "Lease" says about "pets" and "fees"')
+    assert (found.matter, found.aspect) == ('"Lease"', '"pets" and "fees"')
+    assert errand('How does "A" differ from "B"?').matter == '"A" and "B"'
 
 
 def test_this_and_all_are_noticed():

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from app.backend.ask.completion import CARREL, Completed, CompletionRequest, Said
+from app.backend.ask.whole import material
 from app.database.audits import Audits
 from app.errors import NotFoundError
 from app.events import Checked, Delta, Finished, Progress, Retrieved
@@ -188,6 +189,84 @@ def test_what_is_said_beside_the_name_of_a_document_or_a_page_counts(open_desk):
             message = (await desk.ask("Summarise page 2 of Lease.pdf"))[-1].message
             assert {source.passage.page for source in message.sources} == {2}
             assert len(message.citations) == 2
+
+    run(main())
+
+
+def test_a_name_in_quotation_marks_means_all_of_the_document(open_desk):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve("Uferstraße 14.pdf")
+            await desk.shelve("Offer Brenner.pdf", BRENNER)
+            message = (await desk.ask("Summarise “Uferstraße 14”"))[-1].message
+            assert message.found == len(PAGES)
+            assert {source.passage.page for source in message.sources} == {1, 2, 3, 4}
+
+    run(main())
+
+
+def test_a_section_is_looked_for_in_all_documents_and_those_without_it_are_not_missed(open_desk):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve()
+            for number in range(14):
+                await desk.shelve(f"Note {number}.pdf", ["Note\n\nThe house belongs to the old mill."])
+            message = (await desk.ask("Summarise section 11"))[-1].message
+            assert message.worked_through
+            assert "three months’ notice" in message.text
+            assert "Read" not in message.text
+
+    run(main())
+
+
+def test_a_document_is_compared_with_one_that_is_not_named_in_full(open_desk):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve("Offer Brenner.pdf", BRENNER)
+            await desk.shelve("Lindqvist.pdf", LINDQVIST)
+            await desk.shelve()
+            message = (await desk.ask("Compare Offer Brenner.pdf with Lindqvist"))[-1].message
+            assert {source.passage.document_name for source in message.sources} == {
+                "Offer Brenner.pdf",
+                "Lindqvist.pdf",
+            }
+            assert "five years" in message.text
+            message = (await desk.ask("Compare the price in Offer Brenner.pdf with Lindqvist"))[-1].message
+            assert "44,900 euros" in message.text
+            assert "five years" not in message.text
+
+    run(main())
+
+
+def test_documents_of_a_type_or_a_time_are_read_as_such(open_desk):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve()
+            mail = await desk.shelve("Offer Brenner.eml", BRENNER)
+
+            def work(db):
+                db.execute("UPDATE documents SET media_type = 'message/rfc822' WHERE id = ?", [mail.id])
+
+            desk.database.write(work)
+            for question in ("Summarise my emails", "What are my emails about?"):
+                message = (await desk.ask(question))[-1].message
+                assert message.worked_through
+                assert {source.passage.document_id for source in message.sources} == {mail.id}
+                assert "Kelvin 9" in message.text
+            # None of 2023: no sentence with "2023" in it will do.
+            message = (await desk.ask("Summarise the documents from 2023"))[-1].message
+            assert not message.worked_through
+
+    run(main())
+
+
+def test_of_a_document_that_is_too_long_it_is_said_how_much_was_read(open_desk, monkeypatch):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve()
+            monkeypatch.setattr(material, "_MOST_PASSAGES", 3)
+            message = (await desk.ask("Summarise the lease"))[-1].message
+            assert message.text.endswith("Of Lease.pdf the first 3 of 4 passages were read.")
 
     run(main())
 
