@@ -7,6 +7,7 @@ a conversation is deleted, all of the notes go, file and all.
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +40,14 @@ class NoteCache:
         Raises:
             StorageError: the folder cannot be written.
         """
+        self._clears = 0
+        self._changing = threading.Lock()
         self._store = Store(folder, lifetime=lifetime, size_limit=_SIZE_LIMIT, durable=False, clock=clock)
+
+    @property
+    def clears(self) -> int:
+        """How often it was cleared: what was read before a clearing is not to be kept behind it."""
+        return self._clears
 
     def get(self, parts: Sequence[str]) -> tuple[Noted, ...] | None:
         """The note that was made of these texts; None where it is not known (any more)."""
@@ -50,19 +58,28 @@ class NoteCache:
             _log.warning("a note could not be read", exc_info=True)
             return None
 
-    def put(self, parts: Sequence[str], note: Sequence[Noted]) -> None:
-        """Keep the note that was made of these texts."""
-        try:
-            self._store.put([(_key(parts), msgspec.json.encode(tuple(note)))])
-        except StorageError:
-            _log.warning("a note could not be kept", exc_info=True)
+    def put(self, parts: Sequence[str], note: Sequence[Noted], clears: int | None = None) -> None:
+        """Keep the note that was made of these texts.
+
+        Args:
+            clears: as they were when the texts were read: it is kept only if they still are so.
+        """
+        with self._changing:
+            if clears is not None and clears != self._clears:
+                return
+            try:
+                self._store.put([(_key(parts), msgspec.json.encode(tuple(note)))])
+            except StorageError:
+                _log.warning("a note could not be kept", exc_info=True)
 
     def clear(self) -> None:
         """Forget all of them; nothing that can be read of them stays on the disk."""
-        try:
-            self._store.clear()
-        except StorageError:
-            _log.warning("the notes could not be cleared", exc_info=True)
+        with self._changing:
+            self._clears += 1
+            try:
+                self._store.clear()
+            except StorageError:
+                _log.warning("the notes could not be cleared", exc_info=True)
 
     def close(self) -> None:
         self._store.close()

@@ -18,6 +18,7 @@ from app.backend.ask.marks import MarkFilter
 from app.backend.ask.quoting import CLOSEST, NOTHING_SAYS
 from app.backend.ask.sentences import SentenceStream, Span
 from app.backend.ask.swaps import Doubt
+from app.errors import DeadlineError
 from app.events import Checked, Delta
 from app.records import Citation, Usage, Verdict
 from app.serving.generation import End, EndReason, Generation, Piece
@@ -52,6 +53,11 @@ class Writing:
         self.end: End | None = None
         self.stopped = False
         self._engine = brief.engine
+        self._deadline = generation.deadline
+        if self._deadline is not None:
+            # What reading whole documents took was part of the time.
+            left = max(0.0, self._deadline - brief.sections_ms / 1000)
+            generation = replace(generation, deadline=left)
         self._generation = generation
         self._shown = _Guarded(brief) if brief.guarded else _Live(brief)
         self._embed = brief.embed
@@ -191,6 +197,8 @@ class Writing:
                 async for item in items:
                     self._inbox.append(item)
                     self._woken.set()
+        except DeadlineError as error:
+            raise DeadlineError(self._deadline or 0.0) from error
         finally:
             self._woken.set()
 

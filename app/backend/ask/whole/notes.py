@@ -18,11 +18,11 @@ from app.backend.ask.sentences import split
 from app.backend.ask.whole.errand import Kind
 from app.backend.ask.whole.material import Material, Whole
 from app.cache.notes import NoteCache, Noted
-from app.errors import AppError, DeadlineError
+from app.errors import AppError, DeadlineError, ModelError
 from app.events import Progress
 from app.records import Passage, Source
 from app.serving.engine import Engine
-from app.serving.generation import Asker, ChatMessage, Generation, Piece
+from app.serving.generation import Asker, ChatMessage, End, Generation, Piece
 
 # Raised with every change of the prompt or of what is made of a note: older ones are made anew.
 _EDITION = "1"
@@ -106,6 +106,7 @@ class NoteTaker:
         every = await asyncio.to_thread(_parts, engine, material)
         parts = _spread(every, _MOST_SECTIONS)
         task = _task(material.kind, material.aspect)
+        clears = self._cache.clears if self._cache is not None else 0
         taken: list[Note] = []
         unread: list[str] = []
         failure: AppError | None = None
@@ -113,9 +114,9 @@ class NoteTaker:
             tell(Progress(number, len(parts), part.document_name))
             left = None if deadline is None else deadline - (time.perf_counter() - begun)
             try:
-                taken.append(await self._note(engine, part, task, asker=asker, deadline=left))
-            except DeadlineError:
-                raise
+                taken.append(await self._note(engine, part, task, asker=asker, deadline=left, clears=clears))
+            except DeadlineError as error:
+                raise DeadlineError(deadline or 0.0) from error
             except AppError as error:
                 self._log.warning("a part was not read", extra={"code": error.code, "part": number})
                 unread.append(part.name)
@@ -126,7 +127,14 @@ class NoteTaker:
         return Notes(tuple(taken), tuple(unread), len(every))
 
     async def _note(
-        self, engine: Engine, part: Part, task: str, *, asker: Asker, deadline: float | None
+        self,
+        engine: Engine,
+        part: Part,
+        task: str,
+        *,
+        asker: Asker,
+        deadline: float | None,
+        clears: int,
     ) -> Note:
         sources = [Source(number, passage, 0.0, True) for number, passage in enumerate(part.passages, 1)]
         shown = "\n\n".join(prompt.passage(source) for source in sources)
@@ -136,7 +144,7 @@ class NoteTaker:
             said = await self._written(engine, shown, task, asker=asker, deadline=deadline)
             known = await asyncio.to_thread(_carried, said, sources, task)
             if self._cache is not None:
-                await asyncio.to_thread(self._cache.put, made_of, known)
+                await asyncio.to_thread(self._cache.put, made_of, known, clears)
         return Note(
             part,
             tuple(
@@ -154,12 +162,18 @@ class NoteTaker:
         rendered = await asyncio.to_thread(engine.encode, messages)
         engine.check(rendered, _NOTE_TOKENS)
         said = ""
+        end: End | None = None
         generation = Generation(rendered, _NOTE_TOKENS, asker=asker, deadline=deadline)
         async with aclosing(engine.generate(generation)) as items:
             async for item in items:
                 if isinstance(item, Piece):
                     said += item.text
-        return said
+                else:
+                    end = item
+        if end is None or end.reason == "cancelled":
+            raise ModelError("The model was closed while it read.")
+        # A sentence that was cut off may say the contrary of the whole one.
+        return said[: split(said)[-1][0]] if end.reason == "length" and said.strip() else said
 
 
 def _carried(said: str, sources: Sequence[Source], task: str) -> tuple[Noted, ...]:

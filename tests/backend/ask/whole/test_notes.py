@@ -11,7 +11,7 @@ import pytest
 from app.backend.ask.whole import composing, notes
 from app.cache.notes import NoteCache
 from app.database.audits import Audits
-from app.errors import DecodeError, ModelError
+from app.errors import DeadlineError, DecodeError, ModelError
 from app.events import Delta, Failed, Finished, Progress, Retrieved
 from app.records import Manner, Usage
 from app.serving.generation import End, Piece
@@ -32,31 +32,38 @@ STATUTES = tuple(
 class Noting(Scripted):
     """Notes the first full sentence of each passage; answers with the first sentence of each note.
 
-    `fails_at`: these notes (from 1) break off; `says`: what it writes after each of its texts.
+    `fails_at`: these notes (from 1) break off; `says`: what it writes after each of its texts; `reason`:
+    how its notes end; `during`: what is awaited in the middle of its third note.
     """
 
-    def __init__(self, engine, *, fails_at=(), says="", stops_at=None) -> None:
+    def __init__(self, engine, *, fails_at=(), says="", stops_at=None, reason="stop") -> None:
         super().__init__(engine, size=LARGE)
         self.noted = 0
         self.reached = asyncio.Event()
+        self.during = None
+        self.reason = reason
         self._fails_at, self._says, self._stops_at = fails_at, says, stops_at
 
     async def generate(self, generation):
         self.generations.append(generation)
         shown = generation.prompt.messages[-1].content
+        reason = "stop"
         if "\n\nTask: " in shown:
+            reason = self.reason
             self.noted += 1
             if self.noted in self._fails_at:
                 raise DecodeError("The step was refused.")
             if self.noted == self._stops_at:
                 self.reached.set()
                 await asyncio.Event().wait()
+            if self.noted == 3 and self.during is not None:
+                await self.during()
             found = re.findall(r"^> (The fee [^.]*\.)", shown, re.MULTILINE)
         else:
             found = re.findall(r"^> \[\d+\] ([^\n]*)", shown, re.MULTILINE)
         for text in (*found, self._says):
             yield Piece(f"{text}\n", 1)
-        yield End("stop", Usage(len(generation.prompt.tokens), len(found)), prefill_ms=2.0, decode_ms=1.0)
+        yield End(reason, Usage(len(generation.prompt.tokens), len(found)), prefill_ms=2.0, decode_ms=1.0)
 
 
 def run(coroutine):
@@ -217,7 +224,70 @@ def test_a_deadline_holds_for_all_of_it(open_desk, lend, noting):
             deadlines = [generation.deadline for generation in engine.generations[:-1]]
             assert deadlines == sorted(deadlines, reverse=True)
             assert 0 < deadlines[-1] < deadlines[0] <= 60
+            # Also for the answer from the notes.
+            assert 0 < engine.generations[-1].deadline < deadlines[-1]
             assert all(one.asker.client == "tool" and one.asker.urgent for one in engine.generations)
+
+    run(main())
+
+
+def test_a_deadline_that_has_passed_is_said_as_it_was_given(open_desk, lend, noting):
+    async def main():
+        engine = noting()
+        async with open_desk(lend(engine)) as desk:
+            await desk.shelve("Statutes.pdf", STATUTES)
+
+            async def late():
+                raise DeadlineError(engine.generations[-1].deadline)
+
+            engine.during = late
+            failed = (await desk.ask("Summarise the statutes", deadline=60.0))[-1]
+            assert failed.problem.code == "deadline_exceeded"
+            assert "the 60 seconds" in failed.problem.message
+
+    run(main())
+
+
+def test_a_sentence_that_was_cut_off_is_no_note(open_desk, lend, noting):
+    async def main():
+        engine = noting(says="The rule was agreed by the members", reason="length")
+        async with open_desk(lend(engine)) as desk:
+            await desk.shelve("Statutes.pdf", STATUTES)
+            await desk.ask("Summarise the statutes")
+            final = engine.generations[-1].prompt.messages[-1].content
+            assert "The fee for berth 1 is 107 euros" in final
+            assert "agreed by the members" not in final
+
+    run(main())
+
+
+def test_a_note_that_a_closing_model_broke_off_is_not_kept(open_desk, lend, noting, cache):
+    async def main():
+        engine = noting(reason="cancelled")
+        async with open_desk(lend(engine), notes=cache) as desk:
+            await desk.shelve("Statutes.pdf", STATUTES)
+            failed = (await desk.ask("Summarise the statutes"))[-1]
+            assert isinstance(failed, Failed)
+            engine.reason = "stop"
+            before = engine.noted
+            assert (await desk.ask("Summarise the statutes"))[-1].message.state == "complete"
+            assert engine.noted == 2 * before
+
+    run(main())
+
+
+def test_what_is_being_read_when_a_document_is_deleted_is_not_kept_either(
+    open_desk, lend, noting, cache, profile
+):
+    async def main():
+        engine = noting()
+        async with open_desk(lend(engine), notes=cache) as desk:
+            document = await desk.shelve("Statutes.pdf", STATUTES)
+            engine.during = lambda: desk.backend.documents.delete(desk.user, document.id)
+            events = await desk.ask("Summarise the statutes")
+            assert isinstance(events[-1], Finished)
+            assert engine.noted > 3
+            assert not any(b"berth" in path.read_bytes() for path in profile.notes.iterdir())
 
     run(main())
 
