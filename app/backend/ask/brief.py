@@ -145,6 +145,10 @@ class Preparation:
         )
         if absent or not passages:
             return _unwritten(engine, question, found, absent=absent)
+        if standing is not None and found.limited != limited:
+            # The question limits itself: what was read for others may have no part in its answer.
+            named = found.limited.documents if found.limited.documents != limited.documents else ()
+            standing = standing if standing.documents <= frozenset(named) else None
         form = self.form(manner.style, engine)
         chosen: Sequence[extracts.Extract] = ()
         if form != "write" or is_tiny(engine):

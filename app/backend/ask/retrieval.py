@@ -44,7 +44,7 @@ class Retrieval:
     """What was found for a question, best first, out of `found` passages; and how long it took.
 
     `unmet` is what the question limits itself to and no document has ("page 99", "spreadsheets"); `asked`
-    is the question without the limits that are met. `vector` is the
+    is the question without the limits that are met, and `limited` all that held. `vector` is the
     question's, by the model with the SHA-256 `embedder`; None without one. `further` are the best of
     those that are no sources, where they were asked for.
     """
@@ -58,6 +58,7 @@ class Retrieval:
     embedder: str | None = None
     further: tuple[Candidate, ...] = ()
     asked: str = ""
+    limited: Filter = EVERYTHING
 
 
 NOTHING = Retrieval((), found=0, embed_ms=0.0, search_ms=0.0, vector=None)
@@ -143,6 +144,7 @@ class Retriever:
             vector=direction,
             unmet=where.unmet,
             asked=where.asked,
+            limited=where.limited,
             embedder=meaning.embedder,
         )
 

@@ -32,6 +32,11 @@ class Standing:
     sources: tuple[Source, ...]
     last: int
 
+    @property
+    def documents(self) -> frozenset[str]:
+        """The documents that were read, by id."""
+        return frozenset(source.passage.document_id for source in self.sources)
+
     def mark(self, passage: Passage) -> int | None:
         """The mark of the source that a passage stands in as a whole; None: it was not read."""
         return next((source.number for source in self.sources if lies_in(passage, source.passage)), None)

@@ -191,6 +191,26 @@ def test_what_may_not_be_read_any_more_is_not_in_front_of_the_model(open_desk, l
 
 
 @pytest.mark.model
+def test_a_question_that_limits_itself_is_not_answered_from_what_was_read_elsewhere(open_desk, lend, script):
+    engine = script(WROTE, size=LARGE)
+
+    async def main():
+        async with open_desk(lend(engine), answer_tokens=ANSWER) as desk:
+            await desk.shelve(pages=SECTIONS)
+            rent = await desk.shelve("Rent.pdf", [RENT])
+            asked = "What is the notice period of part 3?"
+            _, after = await conversation(desk, asked, "How much is the rent in Rent.pdf?")
+            assert {source.passage.document_id for source in after.sources} == {rent.id}
+            # What it names is what was read: that may stay.
+            await conversation(desk, "How much is the rent in Rent.pdf?", "When is it due, by Rent.pdf?")
+
+    run(main())
+    first, second, third, fourth = prompts(engine)
+    assert first[-1].content not in [turn.content for turn in second]
+    assert fourth[: len(third)] == third
+
+
+@pytest.mark.model
 def test_where_the_window_is_full_the_prompt_is_begun_anew_and_fits(open_desk, lend, script):
     engine = script(WROTE, size=LARGE)
     asked = [
