@@ -67,26 +67,24 @@ class Extractor:
         return _laid_out(groups, material, most=most, named=material.kind == "comparison")
 
     async def _summed_up(self, material: Material, tell: Tell) -> list[list[Told]]:
-        direction = await self._direction(material.aspect)
+        direction = await self._direction(material)
         count = _count(material.kind, len(material.documents))
         most = max(_LEAST_VECTORS, min(_VECTORS, _SHARED_VECTORS // len(material.documents)))
         groups = []
         for number, document in enumerate(material.documents):
             tell(Progress(number, len(material.documents), document.name))
-            sections, listed, vectors = await self._looked_at(
-                document, material.aspect, direction, most, overview=material.kind == "overview"
-            )
+            sections, listed, vectors = await self._looked_at(material, document, direction, most)
             parts = telling.parts(sections, count)
             groups.append(await asyncio.to_thread(telling.chosen, listed, vectors, count, parts))
         tell(Progress(len(material.documents), len(material.documents), ""))
         return groups
 
     async def _compared(self, material: Material, tell: Tell) -> list[list[Told]]:
-        direction = await self._direction(material.aspect)
+        direction = await self._direction(material)
         sides = []
         for number, document in enumerate(material.documents):
             tell(Progress(number, len(material.documents), document.name))
-            _, listed, vectors = await self._looked_at(document, material.aspect, direction, _COMPARED)
+            _, listed, vectors = await self._looked_at(material, document, direction, _COMPARED)
             if vectors is None:
                 return []
             sides.append(comparing.Side.of(listed, vectors))
@@ -107,7 +105,7 @@ class Extractor:
 
     async def _near(self, material: Material) -> list[Told]:
         """Where no sentence has the words: those that mean the same."""
-        direction = await self._direction(material.aspect)
+        direction = await self._direction(material)
         if direction is None:
             return []
         found = []
@@ -119,7 +117,7 @@ class Extractor:
                 and float(document.vectors[passage.id] @ direction) >= _ONE_OF_THEM / 2
             ]
             every = telling.sentences([Section(document.name, None, tuple(near))])
-            vectors = await self._embedded([told.text for told in every[:_VECTORS]])
+            vectors = await self._embedded([told.text for told in every[:_VECTORS]], material.embedder)
             found += [
                 listing.of_document(told, number)
                 for told, vector in zip(every, vectors or (), strict=False)
@@ -128,9 +126,10 @@ class Extractor:
         return found
 
     async def _looked_at(
-        self, document: Whole, aspect: str, direction: Vector | None, most: int, *, overview: bool = False
+        self, material: Material, document: Whole, direction: Vector | None, most: int
     ) -> tuple[list[Section], list[Told], list[Vector] | None]:
         """A document's sections, its sentences with a chance and what they are worth, and their vectors."""
+        aspect, overview = material.aspect, material.kind == "overview"
 
         def by_words() -> tuple[list[Section], list[Told]]:
             sections = document.sections()
@@ -144,7 +143,7 @@ class Extractor:
             return sections, telling.shortlist(every, most)
 
         sections, listed = await asyncio.to_thread(by_words)
-        vectors = await self._embedded([told.text for told in listed])
+        vectors = await self._embedded([told.text for told in listed], material.embedder)
         listed = telling.by_meaning(listed, vectors, None if aspect else document.centre, direction)
         if aspect:
             kept = telling.about(listed, vectors, aspect, direction)
@@ -153,16 +152,23 @@ class Extractor:
             listed = [told for told, keep in zip(listed, kept, strict=True) if keep]
         return sections, listed, vectors
 
-    async def _direction(self, aspect: str) -> Vector | None:
-        vectors = await self._embedded([aspect]) if aspect else None
+    async def _direction(self, material: Material) -> Vector | None:
+        aspect = material.aspect
+        vectors = await self._embedded([aspect], material.embedder) if aspect else None
         return vectors[0] if vectors else None
 
-    async def _embedded(self, texts: Sequence[str]) -> list[Vector] | None:
-        """Their vectors; None where there is no embedding model: then words and places decide."""
+    async def _embedded(self, texts: Sequence[str], sha256: str | None) -> list[Vector] | None:
+        """Their vectors; None where there is no embedding model: then words and places decide.
+
+        Args:
+            sha256: of the model that the passages' vectors are from; others cannot be compared with them.
+        """
+        if sha256 is None:
+            return None
         vectors: list[Vector] = []
         try:
             for first in range(0, len(texts), _BATCH):
-                vectors += await self._retriever.embed(texts[first : first + _BATCH])
+                vectors += await self._retriever.embed(texts[first : first + _BATCH], sha256)
         except ModelError:
             return None
         return vectors

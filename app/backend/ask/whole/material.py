@@ -120,7 +120,8 @@ class Material:
     """What is worked through: `documents` of `meant`; `aspect` is what of it counts, if not all.
 
     Of those that are meant `waiting` are still to be read, and `failed` could not be. `cut`: of which of
-    them only the beginning is read, in words.
+    them only the beginning is read, in words. `embedder`: SHA-256 of the model that the vectors are from,
+    None: there are none.
     """
 
     kind: Kind
@@ -130,6 +131,7 @@ class Material:
     waiting: int = 0
     failed: int = 0
     cut: tuple[str, ...] = ()
+    embedder: str | None = None
 
     @property
     def shortfall(self) -> str:
@@ -166,7 +168,7 @@ def material(
         limited: what it may be answered from.
         recent: those that the last answer of the conversation rests on.
         newest: all documents, the newest first.
-        embedder: SHA-256 of the model whose vectors are wanted.
+        embedder: SHA-256 of the model whose vectors are wanted; None: none are.
 
     Raises:
         StorageError: the database cannot be read.
@@ -220,7 +222,7 @@ def material(
         return None
     documents.sort(key=lambda one: one.name.casefold())
     return Material(
-        errand.kind, tuple(documents), len(meant), aspect, len(unread) - failed, failed, tuple(cut)
+        errand.kind, tuple(documents), len(meant), aspect, len(unread) - failed, failed, tuple(cut), embedder
     )
 
 
@@ -376,7 +378,8 @@ def _read(
     for document, name in names.items():
         passages = _passages(search, user_id, document, among)[:room]
         if passages:
-            vectors = search.vectors([passage.id for passage in passages], embedder=embedder)
+            ids = [passage.id for passage in passages]
+            vectors = search.vectors(ids, embedder=embedder) if embedder is not None else {}
             documents.append(Whole(document, name, passages, vectors))
             room -= len(passages)
     return documents

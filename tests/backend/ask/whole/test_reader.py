@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+import numpy as np
 import pytest
 
 from app.backend.ask.completion import CARREL, Completed, CompletionRequest, Said
@@ -299,6 +300,41 @@ def test_a_library_that_is_too_large_is_read_in_part_and_the_answer_says_so(open
             message = (await desk.ask("Summarise all documents"))[-1].message
             assert message.text.endswith("Read 12 of 14 documents.")
             assert len(message.sources) == 12
+
+    run(main())
+
+
+class Renewed:
+    """The real embedding model as another one, of half the dimension."""
+
+    def __init__(self, embedder) -> None:
+        self._embedder = embedder
+        self.sha256 = "f" * 64
+
+    def __getattr__(self, name):
+        return getattr(self._embedder, name)
+
+    async def embed(self, texts, **options):
+        rows = (await self._embedder.embed(texts, **options))[:, ::2]
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_another_embedding_model_that_takes_over_meanwhile_does_no_harm(open_desk, lend, models):
+    async def main():
+        lent = lend()
+        first, renewed = await models.embedder(), Renewed(await models.embedder())
+        async with open_desk(lent, answer_style="quote") as desk:
+            await desk.shelve()
+            await desk.shelve("Offer Brenner.pdf", BRENNER)
+            for question in ("Summarise everything", "Summarise the deposit", "List all wages"):
+                given = iter([first])
+
+                async def embedder(given=given):
+                    return next(given, renewed)
+
+                lent.embedder = embedder
+                ended = (await desk.ask(question))[-1]
+                assert isinstance(ended, Finished), question
 
     run(main())
 
