@@ -42,9 +42,9 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Whole documents are worked through: `done` of `of` parts are, `what` is the one that is read now.
+    """Whole documents are worked through: `done` of `of` parts are, `what` is the document that is read now.
 
-    `what` is for people, such as "Lease.pdf, part 3"; empty where the last one is done.
+    A part is a section, or a whole document where no model writes. Behind the last one `what` is empty.
     """
 
     event: ClassVar[str] = "progress"

@@ -153,8 +153,8 @@ def line(event: AskEvent) -> dict[str, object]:
 def _tell(event: Progress, output: Output) -> None:
     """Say on stderr which part is being read."""
     if event.done < event.of:
-        part = f", part {event.done + 1} of {event.of}" if event.of > 1 else ""
-        output.remark(f"Reading {event.what}{part}…")
+        part = f"part {event.done + 1} of {event.of}: " if event.of > 1 else ""
+        output.remark(f"Reading {part}{event.what}…")
 
 
 class _Text:

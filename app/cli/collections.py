@@ -133,7 +133,7 @@ async def _find(client: "Client", given: str) -> Collection:
     """
     found = await client.collections()
     matching = [known for known in found if known.name.casefold() == given.casefold()] or [
-        known for known in found if known.id.startswith(given)
+        known for known in found if given and known.id.startswith(given)
     ]
     made = [known for known in matching if known.folder is None]
     if len(made or matching) != 1:

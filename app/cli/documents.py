@@ -140,7 +140,8 @@ async def find(client: "Client", given: str) -> Document:
         NotFoundError: there is none, or more than one.
     """
     known = await client.documents()
-    matching = [document for document in known if document.id.startswith(given)] or [
+    # Every ID begins with nothing at all.
+    matching = [document for document in known if given and document.id.startswith(given)] or [
         document for document in known if document.name == given
     ]
     exact = [document for document in matching if document.id == given]

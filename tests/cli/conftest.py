@@ -16,6 +16,7 @@ from app.filters import EVERYTHING, Filter
 from app.paths import Profile
 from app.records import (
     Addition,
+    Collection,
     Document,
     Health,
     Manner,
@@ -55,6 +56,7 @@ class ScriptedClient:
     feed_events: Sequence[FeedEvent | Callable[[], None]] = ()
     additions: tuple[Addition, ...] = ()
     library: tuple[Document, ...] = (DOCUMENT,)
+    collected: tuple[Collection, ...] = ()
     found: SearchResult = field(default_factory=lambda: SearchResult((), 0, Timings()))
     asked: list[dict[str, object]] = field(default_factory=list)
     manners: list[Manner | None] = field(default_factory=list)
@@ -139,6 +141,12 @@ class ScriptedClient:
 
     async def unwatch(self, folder_id: str, documents: bool) -> None:
         self.left.append((folder_id, documents))
+
+    async def collections(self) -> tuple[Collection, ...]:
+        return self.collected
+
+    async def delete_collection(self, collection_id: str) -> None:
+        self.removed.append(collection_id)
 
     async def delete_document(self, document_id: str) -> None:
         self.removed.append(document_id)

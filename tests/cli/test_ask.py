@@ -77,7 +77,7 @@ def test_how_far_the_reading_of_whole_documents_is_goes_to_stderr(program, clien
     assert run(program, ["ask", "Summarise all documents"]) == 0
 
     out, err = capsys.readouterr()
-    assert err == "Reading Lease.pdf, part 1 of 2…\nReading Offer.pdf, part 2 of 2…\n"
+    assert err == "Reading part 1 of 2: Lease.pdf…\nReading part 2 of 2: Offer.pdf…\n"
     assert out.startswith("The notice period is three months. [1]")
 
 

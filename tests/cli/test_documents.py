@@ -9,7 +9,7 @@ import pytest
 
 from app.cli.commands import run
 from app.events import DocumentRemoved
-from app.records import Addition, Problem, Renewal
+from app.records import Addition, Collection, Problem, Renewal
 
 
 @pytest.fixture
@@ -151,3 +151,13 @@ def test_the_list_says_what_of_each_document_was_no_ordinary_page_and_how_long_i
         "d-notes- notes.txt ready, file missing 9 2 KB",
         "d-draft- draft.txt changed 9 2 KB",
     ]
+
+
+@pytest.mark.parametrize("command", [["documents", "remove"], ["collections", "delete"]])
+def test_an_empty_id_names_nothing_even_where_there_is_only_one(program, client, command, capsys):
+    client.collected = (Collection("c-home", "Home", 1, 1.0),)
+
+    assert run(program, [*command, ""]) != 0
+
+    assert client.removed == []
+    assert "There is no" in capsys.readouterr().err
