@@ -47,8 +47,10 @@ _TAIL = re.compile(
     r"(?:[ ,]+(?:please|bitte|for me|für mich|briefly|shortly|in short|kurz"
     r"|in (?:one|two|three|four|five|a few|[0-9]+|einem|zwei|drei|wenigen) (?:short )?"
     r"(?:sentences?|words?|bullet points?|points|paragraphs?|lines?|sätzen?|worten|stichpunkten)"
-    r"|in (?:simple|plain) (?:words|terms|english|language)|in stichpunkten|as (?:a )?"
-    r"(?:bullet )?list))+$",
+    r"|in (?:simple|plain) (?:words|terms|english|language)|in (?:bullet points|stichpunkten)|as (?:a )?"
+    r"(?:bullet )?list|as bullet points|als liste"
+    r"|in (?:english|german|french|italian|spanish|portuguese|dutch|polish)"
+    r"|auf (?:englisch|deutsch|französisch|italienisch|spanisch|portugiesisch|niederländisch|polnisch)))+$",
     re.IGNORECASE,
 )
 
@@ -68,6 +70,11 @@ _POINTS = (
     r"|punkte|aussagen|themen|inhalte|ergebnisse|erkenntnisse|argumente|fakten)"
 )
 _GERMAN_POINTS = r"(?:kernpunkte|kernaussagen|hauptpunkte|hauptaussagen|hauptthemen|kernthemen|eckpunkte)"
+
+# "Summarise the key points of the lease" asks for no more than "Summarise the lease".
+_POINTS_OF = re.compile(
+    rf"^(?:the |die )?(?:{_MAIN} {_POINTS}|{_GERMAN_POINTS}) (?:{_OF})?(?=\S)", re.IGNORECASE
+)
 
 # What is a document for certain: "this report", "the second document", "Lease.pdf".
 _DOCUMENT = (
@@ -245,6 +252,8 @@ def _errand(kind: Kind, found: "re.Match[str]", quoted: list[str]) -> Errand | N
     aspect = ""
     if kind != "list" and (split := _ASPECT.search(matter)) is not None:
         matter, aspect = matter[: split.start()], split["aspect"]
+    if kind == "summary":
+        matter = _POINTS_OF.sub("", matter)
     if kind == "summary" and (says := _SAYS.fullmatch(matter)) is not None:
         matter = says["matter"] or says["german"] or ""
         aspect = " ".join(filter(None, (says["aspect"] or says["thema"], aspect)))
