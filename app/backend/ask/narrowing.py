@@ -61,6 +61,12 @@ _NARROWED = re.compile(
     rf"(?:\s+(?P<time>{_TIME}))?",
     re.IGNORECASE,
 )
+# "Which PDFs mention it?" asks for documents; "Which e-books does the library lend?" for what they tell of.
+_TELLING = re.compile(
+    r"\s+(?:mention|contain|say|tell|speak|talk|discuss|deal|cover|refer|describe|name|cite|include|state"
+    r"|are about|is about|erwähn|enth[aä]lt|nenn|handel|besprech|beschreib|sprech|sag|gehen um|geht um)",
+    re.IGNORECASE,
+)
 _NOUN = "(?:collection|folder|sammlung|ordner)"
 _CALLED = (
     r"(?<!\w)(?:in|from|within|aus)\s+(?:(?:the|my|our|der|dem|meiner|meinem|unserer)\s+)?"
@@ -141,7 +147,8 @@ def _shared(first: tuple[Value, ...], second: tuple[Value, ...]) -> tuple[Value,
 def _of(match: re.Match[str], today: date) -> tuple[Limit, ...]:
     """The limits that a match sets: its type, then its time."""
     kinds = [kind for kind in _SEVERAL if match[kind]] or [kind for kind in _ONE if match[f"one_{kind}"]]
-    plain = match["the"] or match["only"] or match["which"] or (match["in"] or "").lower() == "im"
+    asks = match["which"] and _TELLING.match(match.string, match.end())
+    plain = match["the"] or match["only"] or asks or (match["in"] or "").lower() == "im"
     if not match["time"]:
         return (Limit(match["noun"], Filter(types=tuple(kinds))),) if kinds and plain else ()
     limits = [Limit(match["noun"], Filter(types=tuple(kinds)))] if kinds else []
