@@ -18,7 +18,7 @@ from app.backend.ask.sentences import split
 from app.backend.ask.whole.errand import Kind
 from app.backend.ask.whole.material import Material, Whole
 from app.cache.notes import NoteCache, Noted
-from app.errors import AppError, DeadlineError, ModelError
+from app.errors import AppError, BusyError, DeadlineError, ModelError
 from app.events import Progress
 from app.records import Passage, Source
 from app.serving.engine import Engine
@@ -30,6 +30,7 @@ _NOTE_TOKENS = 200
 # Longer sections are noted less carefully, and a stop would wait longer for nothing.
 _SECTION_TOKENS = 1_800
 _FRAME_TOKENS = 300
+_BUSY_PAUSE = 0.25  # seconds
 _MOST_SECTIONS = 64
 # From here on a new heading begins a new section.
 _FULL_ENOUGH = 0.5
@@ -102,7 +103,7 @@ class NoteTaker:
             DeadlineError: it took longer than it may.
             AppError: the model failed over every part.
         """
-        begun = time.perf_counter()
+        until = None if deadline is None else time.perf_counter() + deadline
         every = await asyncio.to_thread(_parts, engine, material)
         parts = _spread(every, _MOST_SECTIONS)
         task = _task(material.kind, material.aspect)
@@ -112,9 +113,8 @@ class NoteTaker:
         failure: AppError | None = None
         for number, part in enumerate(parts):
             tell(Progress(number, len(parts), part.document_name))
-            left = None if deadline is None else deadline - (time.perf_counter() - begun)
             try:
-                taken.append(await self._note(engine, part, task, asker=asker, deadline=left, clears=clears))
+                taken.append(await self._note(engine, part, task, asker=asker, until=until, clears=clears))
             except DeadlineError as error:
                 raise DeadlineError(deadline or 0.0) from error
             except AppError as error:
@@ -133,7 +133,7 @@ class NoteTaker:
         task: str,
         *,
         asker: Asker,
-        deadline: float | None,
+        until: float | None,
         clears: int,
     ) -> Note:
         sources = [Source(number, passage, 0.0, True) for number, passage in enumerate(part.passages, 1)]
@@ -141,7 +141,7 @@ class NoteTaker:
         made_of = (_EDITION, engine.model.sha256, task, shown)
         known = await asyncio.to_thread(self._cache.get, made_of) if self._cache is not None else None
         if known is None:
-            said = await self._written(engine, shown, task, asker=asker, deadline=deadline)
+            said = await self._written(engine, shown, task, asker=asker, until=until)
             known = await asyncio.to_thread(_carried, said, sources, task)
             if self._cache is not None:
                 await asyncio.to_thread(self._cache.put, made_of, known, clears)
@@ -153,27 +153,39 @@ class NoteTaker:
         )
 
     async def _written(
-        self, engine: Engine, shown: str, task: str, *, asker: Asker, deadline: float | None
+        self, engine: Engine, shown: str, task: str, *, asker: Asker, until: float | None
     ) -> str:
+        """What the model writes before `until` (`time.perf_counter()`). Where it is busy, this waits."""
         messages = (
             ChatMessage("system", RULES),
             ChatMessage("user", f"Passages:\n\n{shown}\n\nTask: {task}"),
         )
         rendered = await asyncio.to_thread(engine.encode, messages)
         engine.check(rendered, _NOTE_TOKENS)
-        said = ""
-        end: End | None = None
-        generation = Generation(rendered, _NOTE_TOKENS, asker=asker, deadline=deadline)
-        async with aclosing(engine.generate(generation)) as items:
-            async for item in items:
-                if isinstance(item, Piece):
-                    said += item.text
-                else:
-                    end = item
-        if end is None or end.reason == "cancelled":
-            raise ModelError("The model was closed while it read.")
-        # A sentence that was cut off may say the contrary of the whole one.
-        return said[: split(said)[-1][0]] if end.reason == "length" and said.strip() else said
+        while True:
+            left = None if until is None else until - time.perf_counter()
+            if left is not None and left <= 0:
+                raise DeadlineError(0.0)
+            try:
+                return await _said(engine, Generation(rendered, _NOTE_TOKENS, asker=asker, deadline=left))
+            except BusyError:
+                await asyncio.sleep(_BUSY_PAUSE)
+
+
+async def _said(engine: Engine, generation: Generation) -> str:
+    """All that the model writes, in whole sentences."""
+    said = ""
+    end: End | None = None
+    async with aclosing(engine.generate(generation)) as items:
+        async for item in items:
+            if isinstance(item, Piece):
+                said += item.text
+            else:
+                end = item
+    if end is None or end.reason == "cancelled":
+        raise ModelError("The model was closed while it read.")
+    # A sentence that was cut off may say the contrary of the whole one.
+    return said[: split(said)[-1][0]] if end.reason == "length" and said.strip() else said
 
 
 def _carried(said: str, sources: Sequence[Source], task: str) -> tuple[Noted, ...]:

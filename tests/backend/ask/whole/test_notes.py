@@ -11,7 +11,7 @@ import pytest
 from app.backend.ask.whole import composing, notes
 from app.cache.notes import NoteCache
 from app.database.audits import Audits
-from app.errors import DeadlineError, DecodeError, ModelError
+from app.errors import BusyError, DeadlineError, DecodeError, ModelError
 from app.events import Delta, Failed, Finished, Progress, Retrieved
 from app.records import Manner, Usage
 from app.serving.generation import End, Piece
@@ -172,6 +172,27 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(open_desk, lend, noting
             assert message.text.endswith("\n\nCould not be read: Statutes.pdf, part 2.")
             assert "berth 1 is 107 euros" in message.text
             assert "berth 12 is 184 euros" in message.text
+
+    run(main())
+
+
+def test_a_model_that_many_wait_for_is_waited_for(open_desk, lend, noting):
+    async def main():
+        engine = noting()
+        refusals = iter((True, True, False))
+
+        async def busy():
+            if next(refusals):
+                engine.noted -= 1  # it is asked for once more
+                raise BusyError
+
+        engine.during = busy
+        async with open_desk(lend(engine)) as desk:
+            await desk.shelve("Statutes.pdf", STATUTES)
+            message = (await desk.ask("Summarise the statutes"))[-1].message
+            assert message.state == "complete"
+            assert "Could not be read" not in message.text
+            assert next(refusals, None) is None
 
     run(main())
 
