@@ -27,8 +27,8 @@ from app.records import (
 class Retrieved:
     """The sources, before the first word. `found` passages matched; those with `read` go in.
 
-    Where whole documents are worked through (`whole`, `found` are all of their passages), it comes a first
-    time without sources, before that begins.
+    Where whole documents are worked through (`whole`; `found` of their passages are to be read, or were),
+    it comes a first time without sources, before that begins.
     """
 
     event: ClassVar[str] = "retrieved"

@@ -209,7 +209,7 @@ class Message:
 
     @property
     def worked_through(self) -> bool:
-        """Whether all of some documents was worked through for it; `found` are their passages."""
+        """Whether whole documents were worked through for it; `found` passages of them were read."""
         return self.timings is not None and self.timings.sections_ms > 0
 
     @property

@@ -100,10 +100,8 @@ class MetaLine(QWidget):
         self._fit()
 
     def show_worked_through(self, passages: int) -> None:
-        """All of some documents was read: so many passages."""
-        self.passages.set_text(
-            "all of 1 passage read" if passages == 1 else f"all of {passages:,} passages read"
-        )
+        """Whole documents were read: so many passages. Whether that is all of them, the answer says."""
+        self.passages.set_text("1 passage read" if passages == 1 else f"{passages:,} passages read")
         self._fit()
 
     def show_message(self, message: Message) -> None:

@@ -61,7 +61,7 @@ def test_while_whole_documents_are_read_it_says_how_far_that_is(turn, sources, q
     turn.show_progress(Progress(14, 14, ""))
     assert turn.waiting.text == "Choosing what to say…"
     turn.retrieved(Retrieved(conversation, question, "a", sources, 212, whole=True))
-    assert turn.meta.passages.text == "all of 212 passages read"
+    assert turn.meta.passages.text == "212 passages read"
     turn.append("Notice")
     assert not turn.waiting.isVisibleTo(turn)
 
@@ -77,7 +77,7 @@ def test_where_nothing_of_whole_documents_fits_it_is_told_like_any_other_questio
 
 def test_an_answer_about_whole_documents_says_that_all_was_read(turn, fakes, sources, question):
     turn.show_message(an_answer(fakes, question, sources, timings=Timings(sections_ms=900.0)))
-    assert turn.meta.passages.text == "all of 14 passages read"
+    assert turn.meta.passages.text == "14 passages read"
     assert "documents read: 900 ms" in turn.meta.bar.toolTip()
 
 

@@ -137,6 +137,7 @@ class WholeReader:
         """A prompt of all the text where it fits; else of notes on all parts of it."""
         material = plan.material
         said = [material.shortfall]
+        passages = material.passages
         composed = await asyncio.to_thread(from_text, engine, plan.question, material, order.answer_tokens)
         if composed is None:
             notes = await self._notes.notes(
@@ -147,6 +148,7 @@ class WholeReader:
             )
             if composed is None:
                 return None
+            passages = sum(len(note.part.passages) for note in notes.taken)
             read = len(notes.taken) - composed.left_out
             if read + len(notes.unread) < notes.parts:
                 said.append(f"Read {read} of {notes.parts} parts.")
@@ -156,7 +158,7 @@ class WholeReader:
         return Brief(
             engine=engine,
             sources=composed.sources,
-            found=material.passages,
+            found=passages,
             evidence=await asyncio.to_thread(Evidence, composed.sources, plan.question),
             generation=Generation(composed.prompt, max(1, min(order.answer_tokens, room)), order.sampling),
             embed=self._retriever.embed,

@@ -170,6 +170,7 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(open_desk, lend, noting
             message = (await desk.ask("Summarise the statutes"))[-1].message
             assert message.state == "complete"
             assert message.text.endswith("\n\nCould not be read: Statutes.pdf, part 2.")
+            assert 0 < message.found < len(STATUTES)
             assert "berth 1 is 107 euros" in message.text
             assert "berth 12 is 184 euros" in message.text
 
