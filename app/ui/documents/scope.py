@@ -24,6 +24,8 @@ Value = TypeVar("Value", bound=str)
 _OFFERED = 12
 _YEARS = 6
 _WIDEST = 320
+# More collections or types than these are one chip: in a small window their names would have no room.
+_ONE_BY_ONE = 2
 
 
 class Scope(QObject):
@@ -79,6 +81,10 @@ class Scope(QObject):
         what, _, value = key.partition(":")
         if what == "documents":
             self._take(replace(self.limited, documents=()))
+        elif what == "collections":
+            self._take(replace(self.limited, collections=()))
+        elif what == "types":
+            self._take(replace(self.limited, types=()))
         elif what == "time":
             self._take(replace(self.limited, since=None, until=None))
         elif what == "collection":
@@ -115,16 +121,22 @@ class Scope(QObject):
             names = [document.name for document in found if document is not None]
             text = names[0] if len(names) == 1 else f"{len(limited.documents)} documents"
             chips.append(Chip("documents", text, "\n".join(names[:_OFFERED])))
-        for key in limited.collections:
-            known = self._collecting.model.collection(key)
-            if known is not None:
+        those = [known for key in limited.collections if (known := self._collecting.model.collection(key))]
+        if len(those) > _ONE_BY_ONE:
+            names = [known.name for known in those[:_OFFERED]]
+            chips.append(Chip("collections", f"{len(those)} collections", "\n".join(names)))
+        else:
+            for known in those:
                 hint = f"What is in {known.folder or known.name}"
-                chips.append(Chip(f"collection:{key}", known.name, hint))
-        for kind in limited.types:
-            chips.append(Chip(f"type:{kind}", _words(kind), ""))
+                chips.append(Chip(f"collection:{known.id}", known.name, hint))
+        words = [_words(kind) for kind in limited.types]
+        if len(words) > _ONE_BY_ONE:
+            chips.append(Chip("types", f"{len(words)} types", "\n".join(words)))
+        else:
+            chips += [Chip(f"type:{kind}", _words(kind), "") for kind in limited.types]
         if limited.since is not None or limited.until is not None:
-            words = period(limited.since, limited.until)
-            chips.append(Chip("time", words, f"Files that were last changed: {words}"))
+            when = period(limited.since, limited.until)
+            chips.append(Chip("time", when, f"Files that were last changed: {when}"))
         return chips
 
 

@@ -208,3 +208,25 @@ def test_a_file_of_an_impossible_time_keeps_no_year_from_being_offered(window, c
 
     offered = [action.text() for action in action(window.scope.menu(window), "Last changed").menu().actions()]
     assert "2023" in offered
+
+
+def test_many_limits_are_few_chips_that_fit_in_a_small_window(qtbot, window, client, shelf):
+    for number in range(5):
+        client.held_collections[f"c{number}"] = Collection(f"c{number}", f"Correspondence {number}", 1, 1.0)
+        client.held_members[f"c{number}"] = []
+    window.collecting.fetch()
+    qtbot.waitUntil(lambda: window.collecting.model.rowCount() == 7)
+    scope, composer = window.scope, window.room.composer
+    for number in range(5):
+        scope.toggle_collection(f"c{number}")
+    for kind in ("pdf", "word", "mail"):
+        scope.toggle_type(kind)
+    scope.set_time(1.0, None)
+    scope.toggle_document(shelf[0].id)
+
+    assert [chip.text() for chip in composer.chips[:3]] == ["Lease.pdf", "5 collections", "3 types"]
+    assert window.minimumSizeHint().width() <= 720
+    composer.chips[1].click()
+    composer.chips[1].click()
+    assert (window.room.scope.collections, window.room.scope.types) == ((), ())
+    assert window.room.scope.documents == (shelf[0].id,)
