@@ -246,6 +246,11 @@ def errand(question: str) -> Errand | None:
     return None
 
 
+def without_every(matter: str) -> str:
+    """Of "the rent in all documents" what is not "all documents"."""
+    return _EVERY.sub("", matter).strip()
+
+
 def _errand(kind: Kind, found: "re.Match[str]", quoted: list[str]) -> Errand | None:
     groups = found.groupdict()
     matter = " and ".join(part for part in (groups.get("matter"), groups.get("other")) if part)

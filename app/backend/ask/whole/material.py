@@ -295,8 +295,10 @@ def _meant(
             return None
         return meant, " ".join(part for part in (beside, errand.aspect) if part)
     if not errand.matter or errand.every:
-        plain = errand.kind != "comparison" or len(names) <= _FEW
-        return (None, errand.aspect) if plain else None
+        if errand.kind == "comparison" and len(names) > _FEW:
+            return None
+        beside = _beside(errands.without_every(errand.matter), ())
+        return None, " ".join(filter(None, (beside, errand.aspect)))
     if errand.kind == "list":
         return _listed(errand.matter, names)
     parts = [errand.matter]

@@ -272,6 +272,24 @@ def test_of_a_document_that_is_too_long_it_is_said_how_much_was_read(open_desk, 
     run(main())
 
 
+def test_what_is_looked_for_in_all_documents_is_not_forgotten(open_desk):
+    async def main():
+        async with open_desk(answer_style="quote") as desk:
+            await desk.shelve()
+            await desk.shelve("Offer Brenner.pdf", BRENNER)
+            message = (await desk.ask("List all deadlines in all my documents"))[-1].message
+            assert message.worked_through
+            assert "third working day" in message.text
+            assert "30 June 2024" in message.text
+            message = (await desk.ask("Summarise the notice period in all documents"))[-1].message
+            assert "three months’ notice" in message.text
+            assert "Kelvin 9" not in message.text
+            message = (await desk.ask("Summarise all of my documents"))[-1].message
+            assert "Kelvin 9" in message.text
+
+    run(main())
+
+
 def test_this_means_the_document_of_the_answer_before(open_desk):
     async def main():
         async with open_desk(answer_style="quote") as desk:
