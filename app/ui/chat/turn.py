@@ -218,7 +218,9 @@ class Turn(QWidget):
         self.state = message.state
         self._message = message
         self.waiting.hide()
-        self._show_sources(message.sources, 0 if message.worked_through else message.found)
+        # Stopped while whole documents were read: nothing rests on any of their passages.
+        unread = bool(message.found) and not message.sources
+        self._show_sources(message.sources, 0 if message.worked_through or unread else message.found)
         self.answer.reserve(0)
         self.alone.setVisible(message.undocumented or self._is_alone)
         self.answer.show_answer(message.text, () if message.undocumented else message.citations)
@@ -230,6 +232,7 @@ class Turn(QWidget):
         self.ending.set_words(ending)
         self.ending.setVisible(bool(ending))
         self.meta.show_message(message)
+        self._meta_row.setVisible(not unread)
         self.offers.show_message(message)
         self._offer_other_style(message)
         self.copy.setVisible(bool(message.text))

@@ -75,6 +75,13 @@ def test_where_nothing_of_whole_documents_fits_it_is_told_like_any_other_questio
     assert turn.meta.passages.text == "2 of 14 passages read"
 
 
+def test_stopped_while_whole_documents_were_read_there_are_no_passages_to_show(turn, fakes, question):
+    turn.show_message(fakes.an_answer(question, "", sources=(), state="stopped", found=212))
+    assert not turn.cards.cards
+    assert not turn.meta.isVisibleTo(turn)
+    assert turn.ending.words == "Stopped before the answer began."
+
+
 def test_an_answer_about_whole_documents_says_that_all_was_read(turn, fakes, sources, question):
     turn.show_message(an_answer(fakes, question, sources, timings=Timings(sections_ms=900.0)))
     assert turn.meta.passages.text == "14 passages read"
