@@ -45,14 +45,16 @@ class Run:
     output: Output
 
     @contextmanager
-    def open(self) -> Iterator[Desk]:
+    def open(self, *, passes_model_on: bool = False) -> Iterator[Desk]:
         """`with run.open() as desk:` opens the profile for one command.
 
+        Args:
+            passes_model_on: the command itself asks a Carrel that was there first for --model.
         Raises:
             AppError: it cannot be opened, or a Carrel that was there first answers with another model.
         """
         with self.program.open(self.profile, model=self.model, verbose=self.verbose) as desk:
-            if self.model is not None and not desk.owner:
+            if self.model is not None and not desk.owner and not passes_model_on:
                 _same_model(self.model, desk.run(desk.client.models()))
             yield desk
 

@@ -30,7 +30,7 @@ def replay(context: click.Context, message: str | None) -> int:
     checked against the passages that were read then.
     """
     run = run_of(context)
-    with run.open() as desk:
+    with run.open(passes_model_on=True) as desk:
         before = desk.run(_before(desk.client, message))
         now = _again(desk, run, before.message.id)
     run.output.data({"before": before, "now": now})

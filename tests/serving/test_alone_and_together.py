@@ -131,7 +131,8 @@ def nearly_tied(parting):
 def test_where_an_answer_differs_side_by_side_two_tokens_were_nearly_as_likely(engine, tokens_of, margin):
     found = partings(engine, tokens_of, margin, 20)
     assert [one for one in found if not nearly_tied(one)] == []
-    assert len(found) <= 2
+    # Where 95 of 100 are alike, fewer than 16 of 20 are in one run of 400; the 200 below are held to the 95.
+    assert len(found) <= 4
 
 
 @pytest.mark.long
