@@ -128,8 +128,7 @@ class Store:
         with self._mending:
             self._cache.close()
             try:
-                for name in _FILES:
-                    (self._folder / name).unlink(missing_ok=True)
+                self._remove_files()
                 self._cache = self._make()
             except OSError as error:
                 raise StorageError(f"The cache cannot be cleared: {error.strerror or error}.") from error
@@ -209,6 +208,9 @@ class Store:
         _log.warning(
             "a cache was damaged and is begun anew", extra={"folder": self._folder.name, "why": str(error)}
         )
+        self._remove_files()
+
+    def _remove_files(self) -> None:
         for name in _FILES:
             (self._folder / name).unlink(missing_ok=True)
 

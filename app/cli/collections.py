@@ -47,7 +47,7 @@ def create(context: click.Context, name: str, documents: tuple[str, ...]) -> int
     with run.open() as desk:
         ids = _ids(desk, documents)
         made = desk.run(desk.client.create_collection(name, ids))
-    return _said(run, made, f"{count(made.documents, 'document')} in “{made.name}”.")
+    return _said(run, made, _filled(made))
 
 
 @collections.command("rename", cls=Command)
@@ -69,11 +69,7 @@ def rename(context: click.Context, collection: str, name: str) -> int:
 @click.pass_context
 def add(context: click.Context, collection: str, documents: tuple[str, ...]) -> int:
     """Put DOCUMENTS into a collection."""
-    run = run_of(context)
-    with run.open() as desk:
-        known = desk.run(_find(desk.client, collection))
-        changed = desk.run(desk.client.change_collection(known.id, add=_ids(desk, documents)))
-    return _said(run, changed, f"{count(changed.documents, 'document')} in “{changed.name}”.")
+    return _moved(context, collection, add=documents)
 
 
 @collections.command("remove", cls=Command)
@@ -82,11 +78,7 @@ def add(context: click.Context, collection: str, documents: tuple[str, ...]) -> 
 @click.pass_context
 def remove(context: click.Context, collection: str, documents: tuple[str, ...]) -> int:
     """Take DOCUMENTS out of a collection. They stay in the library."""
-    run = run_of(context)
-    with run.open() as desk:
-        known = desk.run(_find(desk.client, collection))
-        changed = desk.run(desk.client.change_collection(known.id, remove=_ids(desk, documents)))
-    return _said(run, changed, f"{count(changed.documents, 'document')} in “{changed.name}”.")
+    return _moved(context, collection, remove=documents)
 
 
 @collections.command("delete", cls=Command)
@@ -113,6 +105,21 @@ def _list(context: click.Context) -> int:
     run.output.data({"collections": found})
     _table(found, run.output)
     return 0
+
+
+def _moved(
+    context: click.Context, collection: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+) -> int:
+    run = run_of(context)
+    with run.open() as desk:
+        known = desk.run(_find(desk.client, collection))
+        work = desk.client.change_collection(known.id, add=_ids(desk, add), remove=_ids(desk, remove))
+        changed = desk.run(work)
+    return _said(run, changed, _filled(changed))
+
+
+def _filled(changed: Collection) -> str:
+    return f"{count(changed.documents, 'document')} in “{changed.name}”."
 
 
 def _said(run: "Run", changed: Collection, text: str) -> int:

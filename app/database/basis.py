@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
-import msgspec
 import sqlite_utils
 
 from app.audit import PromptMessage
-from app.database.text import storable
+from app.database.text import as_json, storable
 from app.records import AnswerStyle, Source
 
 
@@ -33,14 +32,14 @@ def columns(basis: Basis) -> dict[str, object]:
     prompt, sampling = basis.get("prompt"), basis.get("sampling")
     turns = None if prompt is None else [replace(turn, content=storable(turn.content)) for turn in prompt]
     return {
-        "sources": _json([_storable_source(source) for source in basis.get("sources", ())]),
+        "sources": as_json([_storable_source(source) for source in basis.get("sources", ())]),
         "found": basis.get("found", 0),
         "style": basis.get("style"),
-        "prompt": None if turns is None else _json(turns),
+        "prompt": None if turns is None else as_json(turns),
         "rendered_prompt": storable(basis.get("rendered_prompt")),
         "model": storable(basis.get("model")),
         "model_sha256": basis.get("model_sha256"),
-        "sampling": None if sampling is None else _json(dict(sampling)),
+        "sampling": None if sampling is None else as_json(dict(sampling)),
     }
 
 
@@ -63,10 +62,6 @@ def link_documents(db: sqlite_utils.Database, message: int, document_ids: Sequen
         " SELECT ?, serial FROM documents WHERE id = ?",
         [(message, document_id) for document_id in document_ids],
     )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _storable_source(source: Source) -> Source:

@@ -15,7 +15,7 @@ import sqlite_utils
 
 from app.database.basis import Basis, columns, link, link_documents
 from app.database.connection import Database
-from app.database.text import storable
+from app.database.text import as_json, storable
 from app.errors import NotFoundError
 from app.filters import EVERYTHING, Filter
 from app.records import (
@@ -141,7 +141,7 @@ class Messages:
                 "state": "complete",
                 "text": storable(text),
                 "trace_id": trace_id,
-                "limits": msgspec.json.encode(limited).decode() if limited else None,
+                "limits": as_json(limited) if limited else None,
             }
             serial = _insert(db, user_id, conversation_id, values)
             link_documents(db, serial, limited.documents)
@@ -233,12 +233,12 @@ class Messages:
         given: dict[str, object] = {
             "state": state,
             "text": storable(text),
-            "citations": _json(list(citations)),
-            "usage": None if usage is None else _json(usage),
-            "timings": None if timings is None else _json(timings),
+            "citations": as_json(list(citations)),
+            "usage": None if usage is None else as_json(usage),
+            "timings": None if timings is None else as_json(timings),
             "model": storable(model),
             "model_sha256": model_sha256,
-            "error": (None if error is None else _json(Problem(error.code, storable(error.message)))),
+            "error": (None if error is None else as_json(Problem(error.code, storable(error.message)))),
             "raw_response": storable(raw_response),
             "rendered_prompt": storable(rendered_prompt),
             "finished_at": time.time(),
@@ -351,10 +351,6 @@ def rating_of(row: Mapping[str, Any]) -> Rating | None:
     return Rating(
         row["thumb"], _read(row["reasons"], tuple[RatingReason, ...], ()), row["comment"], row["rated_at"]
     )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _read(text: str | None, kind: Any, default: T) -> T:

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Sequence
 
-import msgspec
 import sqlite_utils
 
 from app.database.connection import Database
 from app.database.messages import MESSAGES, message_of
-from app.database.text import storable
+from app.database.text import as_json, storable
 from app.errors import InvalidRequestError, NotFoundError
 from app.records import Message, RatingReason, Thumb
 
@@ -41,7 +40,7 @@ class Ratings:
                 {
                     "message": serial,
                     "thumb": thumb,
-                    "reasons": msgspec.json.encode(list(dict.fromkeys(reasons))).decode(),
+                    "reasons": as_json(list(dict.fromkeys(reasons))),
                     "comment": storable(comment),
                     "rated_at": time.time(),
                 },

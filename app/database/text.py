@@ -8,6 +8,8 @@ into the text stay true.
 import re
 from typing import overload
 
+import msgspec
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -20,3 +22,8 @@ def storable(text: str | None) -> str | None:
     if text is None:
         return None
     return _SURROGATES.sub("\ufffd", text)
+
+
+def as_json(value: object) -> str:
+    """A record, or anything made of them, as the JSON of a column."""
+    return msgspec.json.encode(value).decode()

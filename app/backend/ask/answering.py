@@ -12,7 +12,6 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
 from app.audit import PromptMessage
-from app.backend.ask.absence import not_named
 from app.backend.ask.brief import Brief, Preparation
 from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
@@ -20,7 +19,7 @@ from app.backend.ask.quoting import Quoting
 from app.backend.ask.reciting import Reciting
 from app.backend.ask.standing import Standing
 from app.backend.ask.whole.reader import Order, WholeReader
-from app.backend.ask.writing import Writing
+from app.backend.ask.writing import Writing, writing_of
 from app.database.basis import Basis
 from app.database.messages import Messages
 from app.errors import AppError, NotFoundError
@@ -77,7 +76,7 @@ class Answer:
         self.events: asyncio.Queue[AskEvent] = asyncio.Queue()
         self.id: str | None = None
         self.reading: asyncio.Task[Brief | None] | None = None
-        self.writing: Writing | Quoting | Reciting | None = None
+        self.writing: Writing | Reciting | None = None
         self.usage: Usage | None = None
         self.timings: Timings | None = None
         self.saved = 0
@@ -156,15 +155,11 @@ class Answering:
                 manner=asked.manner,
             )
         answer_id = await self._begin(answer, brief)
-        writing: Writing | Quoting | Reciting
-        if brief.generation is not None:
-            generation = replace(brief.generation, asker=asked.asker, deadline=asked.deadline)
-            writing = Writing(brief, generation)
-        elif brief.lines:
-            writing = Reciting(brief.lines)
-        elif brief.quotes:
-            writing = Quoting(asked.engine, asked.question.text, brief.quotes, sure=brief.sure)
-        else:
+        generation = brief.generation and replace(
+            brief.generation, asker=asked.asker, deadline=asked.deadline
+        )
+        writing = writing_of(brief, asked.question.text, generation)
+        if writing is None:
             return await self._without_model(answer, answer_id, brief)
         answer.writing = writing
         if answer.stopped:
@@ -186,12 +181,7 @@ class Answering:
     async def _without_model(self, answer: Answer, answer_id: str, brief: Brief) -> Finished:
         """What is said without the model: the fixed reply, or that nothing was found, and why."""
         asked = answer.asked
-        if brief.reply is not None:
-            text = brief.reply
-        elif brief.absent:
-            text = not_named(brief.absent, limited=bool(asked.limited))
-        else:
-            text = await self._limits.nothing_found(asked.user_id, asked.limited)
+        text = await self._limits.instead(brief, asked.user_id, asked.limited)
         answer.events.put_nowait(Delta(text))
         answer.timings = _timings(asked, brief, None)
         return Finished(
@@ -327,7 +317,7 @@ def _basis(asked: Asked, brief: Brief) -> Basis:
     return basis
 
 
-def _timings(asked: Asked, brief: Brief | None, writing: Writing | Quoting | Reciting | None) -> Timings:
+def _timings(asked: Asked, brief: Brief | None, writing: Writing | Reciting | None) -> Timings:
     first = writing.first_shown if writing else None
     if brief is None:
         return Timings(total_ms=(time.perf_counter() - asked.begun) * 1000)

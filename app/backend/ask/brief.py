@@ -10,9 +10,8 @@ from app.backend.ask.aptitude import Aptitude, Aptitudes
 from app.backend.ask.evidence import Evidence
 from app.backend.ask.followup import leans_on
 from app.backend.ask.prompt import Turn
-from app.backend.ask.quoting import Quote
 from app.backend.ask.reading import Reading, is_tiny, source_of
-from app.backend.ask.reciting import Line
+from app.backend.ask.reciting import Line, Quote
 from app.backend.ask.retrieval import NOTHING, Retrieval, Retriever
 from app.backend.ask.standing import Standing
 from app.backend.ask.swaps import Embed

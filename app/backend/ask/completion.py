@@ -13,14 +13,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from app.backend.ask.absence import not_named
-from app.backend.ask.brief import Brief, Preparation
+from app.backend.ask.brief import Preparation
 from app.backend.ask.limits import Limits
 from app.backend.ask.prompt import Turn
-from app.backend.ask.quoting import Quoting
-from app.backend.ask.reciting import Reciting
 from app.backend.ask.whole.reader import Order, WholeReader
-from app.backend.ask.writing import Writing
+from app.backend.ask.writing import writing_of
 from app.errors import ContextOverflowError, InvalidRequestError, NotFoundError
 from app.events import Delta
 from app.filters import EVERYTHING, Filter
@@ -199,16 +196,14 @@ class CompletionService:
                 sampling=self._sampling(request),
                 answer_tokens=self._tokens(request),
             )
-        if brief.generation is None and not brief.quotes and not brief.lines:
-            if brief.reply is not None:
-                yield Delta(brief.reply)
-            elif brief.absent:
-                yield Delta(not_named(brief.absent, limited=bool(limited)))
-            else:
-                yield Delta(await self._limits.nothing_found(user_id, limited))
+        generation = brief.generation and replace(
+            brief.generation, stop=request.stop, asker=Asker(request.client), deadline=request.deadline
+        )
+        writing = writing_of(brief, question, generation)
+        if writing is None:
+            yield Delta(await self._limits.instead(brief, user_id, limited))
             yield Completed("stop", Usage(0, 0))
             return
-        writing = _begun(engine, question, brief, request)
         marked = Marked()
         async with aclosing(writing.events()) as events:
             async for event in events:
@@ -275,19 +270,6 @@ class Marked:
         given, self._waiting = self._waiting[:length], self._waiting[length:]
         self._given += len(given)
         return given
-
-
-def _begun(
-    engine: Engine, question: str, brief: Brief, request: CompletionRequest
-) -> Writing | Quoting | Reciting:
-    if brief.lines:
-        return Reciting(brief.lines)
-    if brief.generation is None:
-        return Quoting(engine, question, brief.quotes, sure=brief.sure)
-    asker = Asker(request.client)
-    return Writing(
-        brief, replace(brief.generation, stop=request.stop, asker=asker, deadline=request.deadline)
-    )
 
 
 def _refuse_form(request: CompletionRequest) -> None:

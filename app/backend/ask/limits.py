@@ -2,7 +2,8 @@
 
 import asyncio
 
-from app.backend.ask.absence import nothing_found
+from app.backend.ask.absence import not_named, nothing_found
+from app.backend.ask.brief import Brief
 from app.database.collections import Collections
 from app.database.documents import Documents
 from app.errors import FilterError
@@ -39,6 +40,14 @@ class Limits:
 
         known = await asyncio.to_thread(collections) if documents or limited.collections else ()
         return Filter(tuple(documents), known, tuple(types), limited.since, limited.until)
+
+    async def instead(self, brief: Brief, user_id: str, limited: Filter) -> str:
+        """The fixed words for a brief that nothing is written from; `limited` is settled."""
+        if brief.reply is not None:
+            return brief.reply
+        if brief.absent:
+            return not_named(brief.absent, limited=bool(limited))
+        return await self.nothing_found(user_id, limited)
 
     async def nothing_found(self, user_id: str, limited: Filter) -> str:
         """Why nothing was found within a settled filter, as a sentence for the user."""

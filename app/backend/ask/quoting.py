@@ -6,15 +6,12 @@ likely the question is after each of them, for as long as a person does not noti
 """
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from app.backend.ask.reciting import Line, Quote, Reciting
 from app.errors import AppError
-from app.events import Checked, Delta
-from app.records import Citation, Usage
 from app.serving.engine import Engine
-from app.serving.generation import ChatMessage, End, EndReason
+from app.serving.generation import ChatMessage
 
 CLOSEST = "The closest passage in your documents says: "
 """In front of a quote that may not answer the question."""
@@ -35,79 +32,26 @@ _JUDGED_WITHIN = 0.5
 _MOST_JUDGED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A sentence of a source, word for word: passage.text[start:end], `text` without line ends.
-
-    `score`: how well it fits the question by the evidence of the search; comparable within one question.
-    """
-
-    source: int
-    start: int
-    end: int
-    text: str
-    score: float = 0.0
-
-
-class Quoting:
-    """Answers with quotes. Used once, on one loop; it has the face of a `Writing`.
+class Quoting(Reciting):
+    """Answers with quotes. Used once, on one loop.
 
     Attributes:
-        text: what was shown so far; the model writes nothing, so `raw` is empty.
-        citations: the quotes in `text`, in order.
-        first_shown: `time.perf_counter()` of the first text that was shown.
         judged: what the model was shown to judge near sentences by; None where it was not asked.
     """
 
-    raw = ""
-    end: End | None = None
-    prefill_ms = 0.0
-    decode_ms = 0.0
-
     def __init__(self, engine: Engine, question: str, quotes: Sequence[Quote], *, sure: bool) -> None:
         """`quotes`: best first. `sure`: they answer; else only the closest one is shown, as that."""
-        self.text = ""
-        self.citations: list[Citation] = []
-        self.first_shown: float | None = None
-        self.stopped = False
+        super().__init__(())
         self.judged: str | None = None
         self._engine = engine
         self._question = question
         self._quotes = list(quotes)
         self._sure = sure
 
-    @property
-    def usage(self) -> Usage:
-        """Nothing was read or written for it."""
-        return Usage(0, 0)
-
-    @property
-    def reason(self) -> EndReason:
-        """Why it ended."""
-        return "cancelled" if self.stopped else "stop"
-
-    def stop(self) -> None:
-        """End it before the next quote."""
-        self.stopped = True
-
-    async def events(self) -> AsyncGenerator[Delta | Checked, None]:
-        """Each quote, and its citation behind it."""
+    async def _chosen(self) -> Sequence[Line]:
         chosen = await self._ordered() if self._sure else self._quotes[:1]
-        for number, quote in enumerate(chosen):
-            if self.stopped:
-                return
-            lead = ("" if self._sure else CLOSEST) if number == 0 else f"\n\n{ALSO}"
-            said = f"{lead}“{quote.text}”"
-            at = len(self.text) + len(lead)
-            self.text += said
-            if self.first_shown is None:
-                self.first_shown = time.perf_counter()
-            yield Delta(said)
-            citation = Citation(
-                at, at + len(said) - len(lead), "supported", quote.source, quote.start, quote.end
-            )
-            self.citations.append(citation)
-            yield Checked((citation,))
+        first = "" if self._sure else CLOSEST
+        return [Line(first if number == 0 else f"\n\n{ALSO}", quote) for number, quote in enumerate(chosen)]
 
     async def _ordered(self) -> list[Quote]:
         """The quotes worth saying, best first, each text once."""

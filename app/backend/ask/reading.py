@@ -12,7 +12,7 @@ from app.backend.ask import budget, prompt
 from app.backend.ask.candidates import Candidate
 from app.backend.ask.extracts import Extract
 from app.backend.ask.prompt import Turn
-from app.backend.ask.quoting import Quote
+from app.backend.ask.reciting import Quote
 from app.backend.ask.standing import Standing, lies_in
 from app.records import Source
 from app.serving.engine import Engine

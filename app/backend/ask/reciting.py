@@ -1,13 +1,26 @@
-"""An answer about whole documents in their own sentences: quotes in an order, with fixed words between."""
+"""An answer in the documents' own sentences: quotes in an order, with only fixed words between."""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from app.backend.ask.quoting import Quote
 from app.events import Checked, Delta
 from app.records import Citation, Usage
 from app.serving.generation import End, EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence of a source, word for word: passage.text[start:end], `text` without line ends.
+
+    `score`: how well it fits the question by the evidence of the search; comparable within one question.
+    """
+
+    source: int
+    start: int
+    end: int
+    text: str
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ class Reciting:
 
     async def events(self) -> AsyncGenerator[Delta | Checked, None]:
         """Each line, and the citation of its quote behind it."""
-        for line in self._lines:
+        for line in await self._chosen():
             if self.stopped:
                 return
             quote = line.quote
@@ -69,3 +82,6 @@ class Reciting:
                 citation = Citation(at, len(self.text), "supported", quote.source, quote.start, quote.end)
                 self.citations.append(citation)
                 yield Checked((citation,))
+
+    async def _chosen(self) -> Sequence[Line]:
+        return self._lines

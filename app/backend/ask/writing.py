@@ -15,7 +15,8 @@ from app.backend.ask import swaps
 from app.backend.ask.brief import Brief
 from app.backend.ask.grounding import Grounding
 from app.backend.ask.marks import MarkFilter
-from app.backend.ask.quoting import CLOSEST, NOTHING_SAYS
+from app.backend.ask.quoting import CLOSEST, NOTHING_SAYS, Quoting
+from app.backend.ask.reciting import Reciting
 from app.backend.ask.sentences import SentenceStream, Span
 from app.backend.ask.swaps import Doubt
 from app.errors import DeadlineError
@@ -201,6 +202,19 @@ class Writing:
             raise DeadlineError(self._deadline or 0.0) from error
         finally:
             self._woken.set()
+
+
+def writing_of(brief: Brief, question: str, generation: Generation | None) -> Writing | Reciting | None:
+    """What puts a brief into words: the model, or quotes. None: only fixed words are to be said.
+
+    Args:
+        generation: that of the brief, as it is to run.
+    """
+    if generation is not None:
+        return Writing(brief, generation)
+    if brief.lines:
+        return Reciting(brief.lines)
+    return Quoting(brief.engine, question, brief.quotes, sure=brief.sure) if brief.quotes else None
 
 
 class _Live:

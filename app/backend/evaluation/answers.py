@@ -6,8 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from app.backend.ask.brief import Preparation
-from app.backend.ask.quoting import CLOSEST, Quoting
-from app.backend.ask.writing import Writing
+from app.backend.ask.quoting import CLOSEST
+from app.backend.ask.writing import writing_of
 from app.backend.evaluation.measures import percentile
 from app.backend.evaluation.questions import Question, holds
 from app.evaluation import Measure
@@ -60,12 +60,9 @@ class Asking:
             sampling=self.sampling,
             answer_tokens=self.answer_tokens,
         )
-        writing: Writing | Quoting
-        if brief.generation is not None:
-            writing = Writing(brief, replace(brief.generation, asker=_ASKER))
-        elif brief.quotes:
-            writing = Quoting(engine, question, brief.quotes, sure=brief.sure)
-        else:
+        generation = brief.generation and replace(brief.generation, asker=_ASKER)
+        writing = writing_of(brief, question, generation)
+        if writing is None:
             return Answered("", (), brief.sources, 0.0, Usage(0, 0), 0.0)
         first = 0.0
         async with aclosing(writing.events()) as events:

@@ -56,34 +56,26 @@ class CollectionList(RowList):
         menu, known = Menu(self), self._collecting.model.collection(key)
         if known is None:
             return menu
-        ask = self._action(
-            menu, "message-square-text", "Ask only this collection", lambda: self.ask_chosen.emit(key)
+        ask = _offer(
+            self._theme,
+            menu,
+            "message-square-text",
+            "Ask only this collection",
+            lambda: self.ask_chosen.emit(key),
         )
         ask.setEnabled(known.documents > 0)
         is_open = self._collecting.open == known
         text = "Show all documents" if is_open else "Show only this collection"
-        self._action(menu, "layout-list", text, lambda: self._collecting.show(key))
+        _offer(self._theme, menu, "layout-list", text, lambda: self._collecting.show(key))
         if known.folder is None:
             menu.addSeparator()
-            self._action(menu, "pencil", "Rename…", lambda: self._collecting.rename(key))
-            self._action(menu, "trash-2", "Delete…", lambda: self._collecting.delete(key))
+            _offer(self._theme, menu, "pencil", "Rename…", lambda: self._collecting.rename(key))
+            _offer(self._theme, menu, "trash-2", "Delete…", lambda: self._collecting.delete(key))
         return menu
-
-    def _action(self, menu: QMenu, picture: str, text: str, work: object) -> QAction:
-        action = QAction(icon(picture, self._theme.colour("ink2")), text, menu)
-        action.triggered.connect(work)
-        menu.addAction(action)
-        return action
 
 
 def put_menu(parent: Menu, theme: Theme, collecting: Collecting, ids: list[str]) -> None:
     """Into `parent`: where some documents can be put, and where they can be taken out."""
-
-    def offer(menu: QMenu, picture: str, text: str, work: object) -> None:
-        action = QAction(icon(picture, theme.colour("ink2")), text.replace("&", "&&"), menu)
-        action.triggered.connect(work)
-        menu.addAction(action)
-
     inside = Menu(parent)
     # It goes with the menu that it opens from, not each time the pointer leaves it.
     inside.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
@@ -91,11 +83,20 @@ def put_menu(parent: Menu, theme: Theme, collecting: Collecting, ids: list[str])
     inside.setIcon(icon("folder-plus", theme.colour("ink2")))
     made = [known for known in collecting.model.collections() if known.folder is None]
     for known in made:
-        offer(inside, "files", known.name, lambda _=False, key=known.id: collecting.put(key, ids))
+        _offer(theme, inside, "files", known.name, lambda _=False, key=known.id: collecting.put(key, ids))
     if made:
         inside.addSeparator()
-    offer(inside, "plus", "New collection…", lambda: collecting.create(ids))
+    _offer(theme, inside, "plus", "New collection…", lambda: collecting.create(ids))
     parent.addMenu(inside)
     shown = collecting.open
     if shown is not None and shown.folder is None:
-        offer(parent, "minus", f"Take out of “{shown.name}”", lambda: collecting.take_out(shown.id, ids))
+        _offer(
+            theme, parent, "minus", f"Take out of “{shown.name}”", lambda: collecting.take_out(shown.id, ids)
+        )
+
+
+def _offer(theme: Theme, menu: QMenu, picture: str, text: str, work: object) -> QAction:
+    action = QAction(icon(picture, theme.colour("ink2")), text.replace("&", "&&"), menu)
+    action.triggered.connect(work)
+    menu.addAction(action)
+    return action

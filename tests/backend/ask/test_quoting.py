@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from app.backend.ask.quoting import CLOSEST, MOST, Quote, Quoting
+from app.backend.ask.quoting import CLOSEST, MOST, Quoting
+from app.backend.ask.reciting import Quote
 from app.errors import DecodeError
 from app.events import Checked, Delta
 from app.serving.generation import Prompt

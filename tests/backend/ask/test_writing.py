@@ -6,7 +6,8 @@ import pytest
 
 from app.backend.ask.brief import Brief
 from app.backend.ask.evidence import Evidence
-from app.backend.ask.quoting import NOTHING_SAYS, Quote
+from app.backend.ask.quoting import NOTHING_SAYS
+from app.backend.ask.reciting import Quote
 from app.backend.ask.writing import Writing
 from app.errors import DecodeError
 from app.events import Checked, Delta

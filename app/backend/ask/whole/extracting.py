@@ -5,11 +5,10 @@ sentence of each document is looked at, and those with a chance get a vector.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from app.backend.ask.quoting import Quote
-from app.backend.ask.reciting import Line
+from app.backend.ask.reciting import Line, Quote
 from app.backend.ask.retrieval import Retriever, Vector
 from app.backend.ask.whole import comparing, listing, telling
 from app.backend.ask.whole.errand import Kind
@@ -71,34 +70,27 @@ class Extractor:
         count = _count(material.kind, len(material.documents))
         most = max(_LEAST_VECTORS, min(_VECTORS, _SHARED_VECTORS // len(material.documents)))
         groups = []
-        for number, document in enumerate(material.documents):
-            tell(Progress(number, len(material.documents), document.name))
+        for _, document in _each(material, tell):
             sections, listed, vectors = await self._looked_at(material, document, direction, most)
             parts = telling.parts(sections, count)
             groups.append(await asyncio.to_thread(telling.chosen, listed, vectors, count, parts))
-        tell(Progress(len(material.documents), len(material.documents), ""))
         return groups
 
     async def _compared(self, material: Material, tell: Tell) -> list[list[Told]]:
         direction = await self._direction(material)
         sides = []
-        for number, document in enumerate(material.documents):
-            tell(Progress(number, len(material.documents), document.name))
+        for _, document in _each(material, tell):
             _, listed, vectors = await self._looked_at(material, document, direction, _COMPARED)
             if vectors is None:
                 return []
             sides.append(comparing.Side.of(listed, vectors))
-        tell(Progress(len(material.documents), len(material.documents), ""))
         return await asyncio.to_thread(comparing.compared, sides)
 
     async def _listed(self, material: Material, tell: Tell) -> list[Told]:
         found: list[Told] = []
         want = listing.wanted(material.aspect)
-        for number, document in enumerate(material.documents):
-            tell(Progress(number, len(material.documents), document.name))
-            held = await asyncio.to_thread(listing.items, [document], want)
-            found += [listing.of_document(told, number) for told in held]
-        tell(Progress(len(material.documents), len(material.documents), ""))
+        for number, document in _each(material, tell):
+            found += await asyncio.to_thread(listing.items, document, number, want)
         if found or want.form is not None:
             return found
         return await self._near(material)
@@ -119,7 +111,7 @@ class Extractor:
             every = telling.sentences([Section(document.name, None, tuple(near))])
             vectors = await self._embedded([told.text for told in every[:_VECTORS]], material.embedder)
             found += [
-                listing.of_document(told, number)
+                replace(told, section=number)
                 for told, vector in zip(every, vectors or (), strict=False)
                 if float(vector @ direction) >= _ONE_OF_THEM
             ]
@@ -172,6 +164,14 @@ class Extractor:
         except ModelError:
             return None
         return vectors
+
+
+def _each(material: Material, tell: Tell) -> Iterator[tuple[int, Whole]]:
+    """The documents with their numbers, one after the other; `tell` hears which, and that all are read."""
+    for number, document in enumerate(material.documents):
+        tell(Progress(number, len(material.documents), document.name))
+        yield number, document
+    tell(Progress(len(material.documents), len(material.documents), ""))
 
 
 def _nearest(document: Whole, direction: Vector | None) -> frozenset[int]:

@@ -5,8 +5,8 @@ one, an amount is a number with a currency, a decision has a word of deciding. A
 its words, in the sentence or in the heading above it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from app.backend.ask.sentences import is_heading, split
 from app.backend.ask.whole.forms import FORMS
@@ -57,26 +57,20 @@ def wanted(matter: str) -> Wanted:
     return Wanted(None, frozenset(), _telling(matter))
 
 
-def items(documents: Sequence[Whole], want: Wanted) -> list[Told]:
-    """All that hold it, each text once, in order. `section` is the number of the document."""
+def items(document: Whole, number: int, want: Wanted) -> list[Told]:
+    """All of a document that hold it, each text once, in order. `section` is the document's `number`."""
     found: list[Told] = []
     if want.form is None and not want.words:
         return found
     seen: set[str] = set()
-    for number, document in enumerate(documents):
-        for passage in document.passages:
-            heading = (passage.heading or "").rsplit(" › ", 1)[-1]
-            for start, end, text in _units(passage):
-                if text.casefold() in seen or not want.held_by(text, heading):
-                    continue
-                seen.add(text.casefold())
-                found.append(Told(passage, number, len(found), start, end, text, frozenset(), False))
+    for passage in document.passages:
+        heading = (passage.heading or "").rsplit(" › ", 1)[-1]
+        for start, end, text in _units(passage):
+            if text.casefold() in seen or not want.held_by(text, heading):
+                continue
+            seen.add(text.casefold())
+            found.append(Told(passage, number, len(found), start, end, text, frozenset(), False))
     return found
-
-
-def of_document(told: Told, number: int) -> Told:
-    """The same, marked as one of document `number`."""
-    return replace(told, section=number)
 
 
 def _telling(matter: str) -> frozenset[str]:
