@@ -89,9 +89,9 @@ class Sequence:
         if not self.sampled:
             self._first_token = time.perf_counter()
         self.tokens.append(token)
-        self._unsent_tokens += 1
-        if ends:
+        if ends:  # of no piece: what is held back belongs to the tokens before it
             return "stop"
+        self._unsent_tokens += 1
         if logprob is not None:
             self._unsent_logprobs.append(logprob)
         self._send(self._text.push(piece))
