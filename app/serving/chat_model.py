@@ -193,10 +193,11 @@ class _Loading:
                     batch=placed.batch,
                     threads=self._threads,
                     slots=placed.slots,
-                    outputs=min(placed.batch, placed.slots + drafts),
+                    outputs=min(placed.batch, footprint.outputs(placed.slots, drafts)),
                     stop=stop,
                     compact=placed.kv == "q8_0",
                     flash=placed.flash,
+                    positions=footprint.positions(placed.context_length, flash=placed.flash),
                 )
             except ModelError:
                 if placed.kv == "q8_0":  # it cannot be kept like this in every model, on every device

@@ -32,6 +32,7 @@ class NativeContext:
         pooled: bool = False,
         compact: bool = False,
         flash: bool = True,
+        positions: int = 0,
     ) -> None:
         """Allocate the context.
 
@@ -45,12 +46,13 @@ class NativeContext:
             pooled: give one vector a text instead of scores a token (mean, unless the file says).
             compact: keep keys and values in 8 bits. Not every model and device can.
             flash: compute attention as flash attention, where that can be done.
+            positions: that memory is taken for in place of `length`, if more.
 
         Raises:
             ModelError: not enough memory, or the model cannot work like this.
         """
         options = native.llama_context_default_params()
-        options.n_ctx = length if shared else length * slots
+        options.n_ctx = max(length, positions) * (1 if shared else slots)
         options.n_batch = options.n_ubatch = batch
         options.n_seq_max = slots
         options.n_outputs_max = batch if pooled else outputs or slots

@@ -17,6 +17,7 @@ _log = logging.getLogger("app.serving.llama")
 _CONTINUES = 5  # the rest of the line before
 _WARNING, _ERROR = 3, 4  # of ggml_log_level
 _LONGEST_LINE = 4_096
+_ON_PURPOSE = "possible training context overflow"  # positions that no token is put on: `footprint.positions`
 
 
 class LogLines(threading.local):
@@ -56,5 +57,5 @@ class LogLines(threading.local):
             return
         if self._level == _ERROR:
             self._errors.append(line)
-        worth_reading = self._loading and self._level in (_WARNING, _ERROR)
+        worth_reading = self._loading and self._level in (_WARNING, _ERROR) and _ON_PURPOSE not in line
         _log.log(logging.WARNING if worth_reading else logging.DEBUG, "%s", line)

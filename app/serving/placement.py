@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ModelTooLargeError
-from app.serving.footprint import Footprint, KvType
+from app.serving import footprint
+from app.serving.footprint import Footprint, KvType, Layer
 from app.serving.hardware import Device
 
 LONGEST_DEFAULT_CONTEXT = 8_192
@@ -221,7 +222,7 @@ class _Room:
         weights = model.entrance + sum(layer.weights for layer in here)
         if not layers:
             weights += model.exit - model.shared
-        context = sum(layer.context(self._way.kv, length=length, slots=slots) for layer in here)
+        context = self._context(here, length, slots)
         if generous:
             context = math.ceil(context / _SHARE_FOR_CONTEXT)
         return weights + context + self._computing(length, slots) + self._main_margin
@@ -233,9 +234,13 @@ class _Room:
         model = self.model
         there = model.layers[len(model.layers) - layers :]
         weights = model.exit + sum(layer.weights for layer in there)
-        context = sum(layer.context(self._way.kv, length=length, slots=slots) for layer in there)
+        context = self._context(there, length, slots)
         margin = max(_SMALLEST_GPU_MARGIN, int(self.gpu.memory_free * _GPU_MARGIN))
         return weights + context + self._computing(length, slots) + margin
+
+    def _context(self, layers: Iterable[Layer], length: int, slots: int) -> int:
+        positions = footprint.positions(length, flash=self._way.flash)
+        return sum(layer.context(self._way.kv, length=positions, slots=slots) for layer in layers)
 
     def _computing(self, length: int, slots: int) -> int:
         return self.model.computing(batch=self._way.batch, length=length, slots=slots, flash=self._way.flash)
@@ -263,7 +268,7 @@ class _Room:
         """Beside the first, as many as their share allows without a layer moving."""
 
         def fit(slots: int) -> bool:
-            context = sum(it.context(self._way.kv, length=length, slots=slots) for it in self.model.layers)
+            context = self._context(self.model.layers, length, slots)
             return (
                 context <= _MOST_FOR_SLOTS
                 and self.main_need(length, layers, slots, generous=True) <= self.free

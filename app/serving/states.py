@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,13 +28,17 @@ _log = logging.getLogger(__name__)
 LIMIT = 2 << 30
 """Bytes that the folder may hold."""
 
+SLICE = 4 << 20
+"""Bytes of a file that are read and checked at a time."""
+
 PENDING = 4
 """States that may wait to be written: each is held in memory until then."""
 
-_MAGIC = b"CARREL-KV-2\n"
+_MAGIC = b"CARREL-KV-3\n"
 _LONGEST_HEADER = 4_096  # bytes
 _STALE = 30 * 24 * 3600.0  # seconds without use after which a file goes
 _SUFFIX = ".kv"
+_READERS = 2  # threads that read and check a file somebody waits for: checking takes most of the time
 _UNREADABLE = (OSError, ValueError, KeyError, RecursionError)  # what reading a damaged file raises
 
 
@@ -83,15 +87,18 @@ class StateStore:
 
     def load(self, saved: Saved) -> memoryview | None:
         """The state itself; None if the file is gone or damaged (it is removed then)."""
+        body = memoryview(b"")
         try:
-            raw = np.fromfile(saved.path, np.uint8).data  # large: read once, copied never
-            header, begin = _header(raw[: _LONGEST_HEADER + len(_MAGIC)].tobytes())
-            body = raw[begin:]
-            whole = _digest(self._key, len(saved.tokens), body) == header["sha256"]
+            with saved.path.open("rb") as file:
+                header, begin = _header(file.read(_LONGEST_HEADER + len(_MAGIC)))
+            body, digest = _read(saved.path, begin, self._key, len(saved.tokens))
+            whole = digest == header["sha256"]
             os.utime(saved.path)
         except _UNREADABLE as error:
             _log.warning("a saved state cannot be read: %s", error)
             whole = False
+        except RuntimeError:  # the interpreter is going, its pools take nothing any more
+            return None
         if whole:
             return body[4 * len(saved.tokens) :]
         self.drop(saved)
@@ -146,7 +153,7 @@ class StateStore:
 
     def _write(self, tokens: tuple[int, ...], state: bytes) -> None:
         body = np.asarray(tokens, "<u4").tobytes() + state
-        digest = _digest(self._key, len(tokens), body)
+        digest = _digest(self._key, len(tokens), _slices(memoryview(body)))
         header = {"key": self._key, "tokens": len(tokens), "sha256": digest}
         path = self._folder / f"{digest[:32]}{_SUFFIX}"
         try:
@@ -209,11 +216,34 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
-def _digest(key: str, tokens: int, body: bytes | memoryview) -> str:
-    """The checksum of a file: of its body and of what its header says about that."""
-    digest = hashlib.sha256(json.dumps([key, tokens]).encode())
-    digest.update(body)
-    return digest.hexdigest()
+def _digest(key: str, tokens: int, slices: Iterable[bytes]) -> str:
+    """The checksum of a file: of its body's slices, and of what its header says about it."""
+    return hashlib.sha256(json.dumps([key, tokens]).encode() + b"".join(slices)).hexdigest()
+
+
+def _slices(body: memoryview) -> Iterator[bytes]:
+    """The checksum of each slice of a body."""
+    return (hashlib.sha256(body[at : at + SLICE]).digest() for at in range(0, len(body), SLICE))
+
+
+def _read(path: Path, begin: int, key: str, tokens: int) -> tuple[memoryview, str]:
+    """What a file holds from byte `begin` on, read once and copied never, and its checksum.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or became shorter meanwhile.
+    """
+    body = np.empty(path.stat().st_size - begin, np.uint8).data
+
+    def checked(at: int) -> bytes:
+        part = body[at : at + SLICE]
+        with path.open("rb", buffering=0) as file:
+            file.seek(begin + at)
+            if file.readinto(part) != len(part):
+                raise ValueError("it is cut short")
+        return hashlib.sha256(part).digest()
+
+    with ThreadPoolExecutor(_READERS, "load-state") as readers:
+        return body, _digest(key, tokens, readers.map(checked, range(0, len(body), SLICE)))
 
 
 def _read_tokens(path: Path) -> tuple[str, tuple[int, ...]]:

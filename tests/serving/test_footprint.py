@@ -209,3 +209,22 @@ def test_8_bits_never_take_more_than_16(kept, length, slots):
 
     compact, plain = (layer.context(kv, length=length, slots=slots) for kv in ("q8_0", "f16"))
     assert compact <= plain or plain == 0
+
+
+@given(st.integers(1, 300), st.integers(0, 15))
+def test_what_is_computed_begins_with_a_line_of_the_cache(slots, drafts):
+    found = footprint.outputs(slots, drafts)
+
+    assert found >= slots + drafts
+    assert found * 4 % 64 == 0  # llama.cpp's list of outputs comes first: 4 bytes each
+    assert found - (slots + drafts) < 16
+
+
+@given(st.integers(1, 200_000), st.booleans())
+def test_a_slot_has_room_for_its_tokens_and_hardly_more(length, flash):
+    found = footprint.positions(length, flash=flash)
+
+    assert length <= found < length + 512
+    assert found % 256 == 0
+    assert flash or found * 2 % 8_192  # rows of values, 2 bytes each, lie across the lines of the cache
+    assert found <= footprint.positions(length + 1, flash=flash)

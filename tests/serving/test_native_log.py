@@ -41,6 +41,16 @@ def test_errors_of_a_load_are_warnings_and_kept_as_its_reasons(caplog):
     assert records(caplog) == [(logging.WARNING, "odd"), (logging.WARNING, "no such tensor")]
 
 
+def test_positions_beyond_those_a_model_was_trained_on_are_no_news(caplog):
+    caplog.set_level(logging.DEBUG, "app.serving.llama")
+    lines = LogLines()
+
+    with lines.reasons():
+        lines.take(WARNING, "n_ctx_seq (8448) > n_ctx_train (8192) -- possible training context overflow\n")
+
+    assert [level for level, _ in records(caplog)] == [logging.DEBUG]
+
+
 def test_the_error_of_a_stopped_step_is_not_worth_a_warning(caplog):
     caplog.set_level(logging.DEBUG, "app.serving.llama")
 

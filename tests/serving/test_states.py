@@ -5,9 +5,10 @@ import os
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from app.serving.states import PENDING, StateStore
+from app.serving.states import PENDING, SLICE, StateStore
 
 
 @pytest.fixture
@@ -88,6 +89,31 @@ def test_a_damaged_file_is_as_good_as_none(open_store, tmp_path, damage):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("damage", ["first", "middle", "last", "two changed places", "cut", "longer"])
+def test_a_state_of_many_slices_is_checked_in_all_of_them(open_store, tmp_path, damage):
+    store = open_store()
+    state = np.random.default_rng(0).bytes(3 * SLICE + 5)
+    saved(store, [1, 2, 3], state)
+    assert store.load(store.find([1, 2, 3])) == state
+
+    (path,) = (tmp_path / "states").iterdir()
+    raw = bytearray(path.read_bytes())
+    if damage == "cut":
+        del raw[-SLICE:]
+    elif damage == "longer":
+        raw += b"\0"
+    elif damage == "two changed places":
+        begin = len(raw) - len(state) - 12  # of the body: three tokens come before the state
+        first, second = raw[begin : begin + SLICE], raw[begin + SLICE : begin + 2 * SLICE]
+        raw[begin : begin + 2 * SLICE] = second + first
+    else:
+        raw[{"first": -len(state), "middle": -2 * SLICE, "last": -1}[damage]] ^= 1
+    path.write_bytes(raw)
+
+    assert store.load(store.find([1, 2, 3])) is None
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("count", [2, 4, 5, 10**13, -1, "x"])
 def test_a_file_that_says_it_has_other_tokens_than_it_has_is_as_good_as_none(open_store, tmp_path, count):
     saved(open_store(), [1, 2, 3], b"x" * 100)
@@ -110,9 +136,9 @@ def test_what_was_half_written_or_is_foreign_or_old_is_swept(open_store, tmp_pat
     os.utime(path, (long_ago, long_ago))
     foreign = {
         "saving-x": b"half",
-        "x.kv": b"CARREL-KV-2\n{}\n",
+        "x.kv": b"CARREL-KV-3\n{}\n",
         "y.kv": os.urandom(99),
-        "z.kv": b"CARREL-KV-2\n" + b"[" * 4_000 + b"\n",
+        "z.kv": b"CARREL-KV-3\n" + b"[" * 4_000 + b"\n",
     }
     for name, content in foreign.items():
         (tmp_path / "states" / name).write_bytes(content)
