@@ -15,6 +15,9 @@ from app.serving.gguf import Header, Scalar
 KvType = Literal["f16", "q8_0"]
 """How keys and values are kept: in half precision, or in 8 bits, which loses hardly anything."""
 
+STEP = 256
+"""Positions by which llama.cpp rounds a context up."""
+
 _KV_BYTES: dict[KvType, tuple[int, int]] = {"f16": (2, 1), "q8_0": (34, 32)}  # bytes, of so many numbers
 _SMALLEST_HEAD = 64
 _STATE_BYTES = 4  # running states are kept in single precision
@@ -24,7 +27,7 @@ _UNKNOWN_VOCABULARY = 262_144  # tokens; the largest in use
 # width, some of its feed-forward's.
 _OF_WIDTH, _OF_FEED_FORWARD, _FLOAT_BYTES = 8, 3, 4
 _SCORED = 16  # by which the tokens of a step that have scores are counted: see `outputs`
-_STEP, _UNLUCKY = 256, 4_096  # positions: see `positions`
+_UNLUCKY = 4_096  # positions: see `positions`
 _MASK_BYTES = 2  # of each token of a batch, for each position of the context, with flash attention
 
 
@@ -101,8 +104,8 @@ def positions(length: int, *, flash: bool) -> int:
     8 KiB apart want the same few lines of the processor's cache: prompts were read 7 % more slowly
     in 8,192 positions than in 7,936 or 8,448. So there is a step more of them then.
     """
-    rounded = -(-length // _STEP) * _STEP
-    return rounded + _STEP if not flash and rounded % _UNLUCKY == 0 else rounded
+    rounded = -(-length // STEP) * STEP
+    return rounded + STEP if not flash and rounded % _UNLUCKY == 0 else rounded
 
 
 def of(header: Header, name: str) -> Footprint:

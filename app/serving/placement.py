@@ -40,7 +40,6 @@ KV_TYPES: tuple[KvType, ...] = ("f16", "q8_0")
 
 CPU = "CPU"
 
-_STEP = 256  # tokens by which llama.cpp rounds a context up
 # Beyond the first, slots are a convenience: they take no more than this of anybody's memory.
 _MOST_FOR_SLOTS = 512 << 20
 # A context longer than COMFORTABLE_CONTEXT, and slots, leave the rest of what is free to others.
@@ -254,7 +253,7 @@ class _Room:
             return self.longest(self.wanted, self.wanted)
         length = self.longest(self.shortest, self.wanted)
         if length != self.wanted:
-            return length and max(self.shortest, length - length % _STEP)
+            return length and max(self.shortest, length - length % footprint.STEP)
         highest = min(LONGEST_DEFAULT_CONTEXT, self._trained)
         length = self.longest(self.wanted, highest, generous=True) or self.wanted
         # All layers on the GPU are worth more than a context beyond the comfortable.
@@ -262,7 +261,7 @@ class _Room:
         if self.gpu is not None and self.asked.gpu_layers < 0 and self.layers(length) < every:
             whole = _most(self.wanted, length, lambda it: self.most_layers(it) == every)
             length = whole or length
-        return length if length == highest else max(self.wanted, length - length % _STEP)
+        return length if length == highest else max(self.wanted, length - length % footprint.STEP)
 
     def _slots(self, length: int, layers: int) -> int:
         """Beside the first, as many as their share allows without a layer moving."""

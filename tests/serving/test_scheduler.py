@@ -9,16 +9,7 @@ from app.serving.generation import Asker, End, Generation, Prompt
 from app.serving.kv_cache import KvCache
 from app.serving.scheduler import PUSHED_OUT, URGENT_IN_A_ROW, Scheduler
 from app.serving.sequence import Sequence
-
-
-class Recorder:
-    """An outbox that keeps what it was given."""
-
-    def __init__(self):
-        self.items = []
-
-    def put(self, item):
-        self.items.append(item)
+from tests.serving.recorder import Recorder
 
 
 def sequence(prompt, max_tokens=3, **asker):

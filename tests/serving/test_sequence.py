@@ -3,16 +3,7 @@
 from app.logprobs import TokenLogprob
 from app.serving.generation import End, Generation, Prompt
 from app.serving.sequence import Sequence
-
-
-class Recorder:
-    """An outbox that keeps what it was given."""
-
-    def __init__(self):
-        self.items = []
-
-    def put(self, item):
-        self.items.append(item)
+from tests.serving.recorder import Recorder
 
 
 def told(piece):
