@@ -1,9 +1,8 @@
 """Small computations, on threads of their own: one a core, each with its own context.
 
-A text is computed by one thread, by itself. Packing several into a batch is slower on a processor,
-and so is one text on several threads: they wait for each other after every step, which on a
-machine that is busy with something else costs many times the work. What somebody waits for is
-delayed by one text at most (urgent jobs go first).
+A batch, of one text or a few short ones (`packing.py`), is computed by one thread. Several threads
+would wait for each other after every step, which on a machine that is busy with something else costs
+many times the work. What somebody waits for is delayed by one batch at most (urgent jobs go first).
 """
 
 import asyncio
@@ -27,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 Vector = NDArray[np.float32]
 Task = Callable[[NativeContext], Vector]
-"""Computes one text in the context it is given; all of a job's results have the same shape."""
+"""Computes one batch in the context it is given: a row for each of its texts, all of the same width."""
 
 
 @dataclass(eq=False, slots=True)
@@ -77,6 +76,15 @@ class ContextPool:
             thread.start()
 
     @property
+    def texts(self) -> int:
+        """The most of one batch."""
+        return self._contexts[0].slots
+
+    @property
+    def threads(self) -> int:
+        return len(self._contexts)
+
+    @property
     def waiting(self) -> int:
         """Jobs of which not every task is being computed yet."""
         with self._changed:
@@ -89,7 +97,7 @@ class ContextPool:
             return bool(self._computing or self._urgent or self._bulk)
 
     async def compute(self, tasks: Sequence[Task], *, urgent: bool) -> Vector:
-        """The results of at least one task, stacked. Cancelling whoever awaits it leaves the rest undone.
+        """The rows of at least one task, in their order. Cancelling whoever awaits it leaves the rest undone.
 
         Raises:
             BusyError: too many jobs wait.
@@ -162,7 +170,7 @@ class ContextPool:
             job.results[place] = result
             complete = len(job.results) == len(job.tasks)
         if complete:
-            self._end(job, np.stack([job.results[at] for at in range(len(job.tasks))]))
+            self._end(job, np.concatenate([job.results[at] for at in range(len(job.tasks))]))
 
     def _end(self, job: _Job, result: Vector | AppError) -> None:
         """Give a job its one end; a later one (another of its tasks failed, too) is dropped."""
@@ -179,8 +187,13 @@ class ContextPool:
             job.done.set_result(result)
 
 
-def contexts(native: NativeModel, *, positions: int, threads: int) -> tuple[NativeContext, ...]:
+def contexts(
+    native: NativeModel, *, positions: int, threads: int, texts: int = 1
+) -> tuple[NativeContext, ...]:
     """One context a thread, each `positions` tokens long; if one cannot be made, none is left.
+
+    Args:
+        texts: that one batch may have; must divide `positions` (llama.cpp ends the process if not).
 
     Raises:
         ModelError: not enough memory.
@@ -188,7 +201,17 @@ def contexts(native: NativeModel, *, positions: int, threads: int) -> tuple[Nati
     made: list[NativeContext] = []
     try:
         for _ in range(threads):
-            made.append(NativeContext(native, length=positions, batch=positions, threads=1, pooled=True))
+            made.append(
+                NativeContext(
+                    native,
+                    length=positions,
+                    batch=positions,
+                    threads=1,
+                    slots=texts,
+                    shared=texts > 1,
+                    pooled=True,
+                )
+            )
     except BaseException:
         for context in made:
             context.free()

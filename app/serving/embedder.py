@@ -1,5 +1,6 @@
 """Texts to vectors: the embedding model. How it is computed: context_pool.py."""
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.errors import ContextOverflowError, ModelError, ModelFileError
 from app.records import Model
+from app.serving import packing
 from app.serving.chat_model import utf8
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
@@ -16,6 +18,9 @@ from app.serving.pooled_model import PooledModel
 
 LONGEST_PASSAGE = 256
 """Positions a passage may take. Sentence models are trained on no more, and blur beyond."""
+
+TOGETHER = 8
+"""The most texts of one batch: many more than that are too short to matter."""
 
 Vectors = NDArray[np.float32]
 
@@ -32,6 +37,7 @@ class Embedder:
         sha256: str | None = None,
         name: str | None = None,
         polite: bool = False,
+        tiles: bool = False,
     ) -> None:
         """Nothing is loaded yet. Arguments as for `PooledModel`."""
         self.path = path
@@ -44,6 +50,8 @@ class Embedder:
             sha256=sha256,
             name=name,
             polite=polite,
+            tiles=tiles,
+            together=TOGETHER,
         )
         self._around = (0, 0)  # tokens that the model wants before a text, and after it
 
@@ -116,26 +124,31 @@ class Embedder:
         self._texts.check()
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        tasks = [functools.partial(self._vector, text=text, may_cut=urgent) for text in texts]
-        return await self._texts.compute(tasks, urgent=urgent)
+        tokens = await asyncio.to_thread(lambda: [self._tokens(text, may_cut=urgent) for text in texts])
+        packs = packing.packs(
+            [len(text) for text in tokens],
+            positions=self._texts.positions,
+            most=self._texts.together,
+            threads=self._texts.threads,
+        )
+        tasks = [functools.partial(_vectors, texts=[tokens[place] for place in pack]) for pack in packs]
+        made = await self._texts.compute(tasks, urgent=urgent)
+        vectors = np.empty_like(made)
+        vectors[[place for pack in packs for place in pack]] = made
+        return vectors
 
     def close(self) -> None:
         """Fail what waits, free the model. Idempotent; takes as long as the texts at hand."""
         self._texts.close()
 
-    def _vector(self, context: NativeContext, *, text: str, may_cut: bool) -> Vectors:
-        """On one of the model's threads."""
+    def _tokens(self, text: str, *, may_cut: bool) -> list[int]:
         tokens = self._texts.native.tokenize(utf8(text), framed=True)
-        room, after = context.length, self._around[1]
+        room, after = self._texts.positions, self._around[1]
         if len(tokens) > room:
             if not may_cut:
                 raise ContextOverflowError(len(tokens), room)
             tokens[room - after : len(tokens) - after] = []
-        vector = context.embed(tokens)
-        length = float(np.linalg.norm(vector))
-        if not np.isfinite(length) or length == 0:
-            raise ModelError("The embedding model gave no usable vector.")
-        return vector / np.float32(length)
+        return tokens
 
     def _try_out(self, native: NativeModel, context: NativeContext) -> None:
         """Learn what the model wants around a text, and whether it gives a vector."""
@@ -145,6 +158,16 @@ class Embedder:
         before = next((at for at in range(len(framed)) if framed[at : at + len(plain)] == plain), 0)
         self._around = (before, len(framed) - before - len(plain))
         try:
-            context.embed(framed)
+            context.embed([framed])
         except ModelError as error:
             raise ModelFileError(f"{self.path.name} was loaded, but gives no vectors.") from error
+
+
+def _vectors(context: NativeContext, *, texts: Sequence[Sequence[int]]) -> Vectors:
+    """On one of the model's threads: of each text, given in tokens, a row of unit length."""
+    vectors: Vectors = context.embed(texts)
+    lengths: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise ModelError("The embedding model gave no usable vector.")
+    vectors /= lengths
+    return vectors

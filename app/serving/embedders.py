@@ -19,6 +19,7 @@ from app.serving.opening import Opening
 from app.serving.register import CLOSED, Register
 
 if TYPE_CHECKING:
+    from app.serving.admission.admission import Admitted
     from app.serving.embedder import Embedder
 
 _log = logging.getLogger(__name__)
@@ -124,23 +125,23 @@ class Embedders:
         if library is None or library.path == self._path:
             return None
         try:
-            sha256 = self._admit(library.path)
-            if sha256 != library.sha256:
+            admitted = self._admit(library.path)
+            if admitted.sha256 != library.sha256:
                 raise ModelError(f"{library.path.name} holds another model than it did.")
-            return self._open(library.path, sha256)
+            return self._open(library.path, admitted)
         except AppError as error:
             _log.warning("the library's embedding model is gone", extra={"code": error.code})
             return None
 
     def _load_wanted(self, old: "Embedder | None") -> None:
-        sha256 = self._admit(self._path)
-        if old is not None and sha256 == old.sha256:  # a copy of the same file
+        admitted = self._admit(self._path)
+        if old is not None and admitted.sha256 == old.sha256:  # a copy of the same file
             self._wanted.set_result(old)
             return
-        wanted = self._open(self._path, sha256)
+        wanted = self._open(self._path, admitted)
         if old is None:
             self._take(wanted)
-            if self._library is not None and self._library.sha256 != sha256:
+            if self._library is not None and self._library.sha256 != admitted.sha256:
                 self._on_notice(_gone(wanted.model.name))
         self._wanted.set_result(wanted)
 
@@ -164,13 +165,13 @@ class Embedders:
             self._on_notice(Problem(error.code, message))
         self._wanted.set_result(None)
 
-    def _admit(self, path: Path) -> str:
+    def _admit(self, path: Path) -> "Admitted":
         return self._opening.admit(path, "embedding", checked=path != self._fallback)
 
-    def _open(self, path: Path, sha256: str) -> "Embedder":
+    def _open(self, path: Path, admitted: "Admitted") -> "Embedder":
         from app.serving.embedder import Embedder  # noqa: PLC0415 - 0.3 s that the window must not wait for
 
-        return self._opening.open(Embedder, path, "embedding", sha256)
+        return self._opening.open(Embedder, path, "embedding", admitted)
 
     def _take(self, embedder: "Embedder") -> None:
         self._register.changed(embedder.model)

@@ -52,15 +52,15 @@ def build() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
-def may_rearrange_weights() -> bool:
-    """Whether weights may be laid out anew for instructions that only this processor has.
+def has_tiles() -> bool:
+    """Whether this build multiplies in tiles here: AMX, which Intel's servers have.
 
-    Not for AMX (Intel's servers): a virtual machine may announce it, be granted it by its system, and
-    be ended by a fault at the first tile (seen: `ldtilecfg` in ggml_backend_amx_mul_mat). No desktop
-    processor has it, so nothing is lost.
+    It may end the process at the first tile. GCC before 14 takes a configuration of 64 bytes for one
+    of 8 and leaves out the rest (`_tile_loadconfig` in ggml_backend_amx_mul_mat); our own build is
+    told not to (`packaging/environment.py`), others are not. So a model is tried out before.
     """
     prepare()
-    return "AMX_INT8 = 1" not in text(native.llama_print_system_info())
+    return "AMX_INT8 = 1" in text(native.llama_print_system_info())
 
 
 def devices() -> tuple[Device, ...]:

@@ -296,8 +296,8 @@ class Models:
         path, waiting = self._reranking_path, self._reranker
         assert path is not None
         try:
-            sha256 = self._opening.admit(path, "reranking")
-            model = self._opening.open(Reranker, path, "reranking", sha256)
+            admitted = self._opening.admit(path, "reranking")
+            model = self._opening.open(Reranker, path, "reranking", admitted)
         except AppError as error:
             self._register.failed("reranking", path, error)
             waiting.set_exception(error)

@@ -1,6 +1,7 @@
 """The working memory of one model on one thread."""
 
 import ctypes
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ from app.serving.llama import native
 from app.serving.native_model import NativeModel
 from app.serving.scheduler import Row
 from app.serving.stop_flag import StopFlag
+
+# How a state begins (llama_context::state_seq_get_data, llama_kv_cache::state_write): a mark, the slot,
+# how many slots there are. Then, of each, how many positions it holds, and these: of all but one 0.
+_HEAD, _COUNT = struct.Struct("=III"), struct.Struct("=I")
 
 
 class NativeContext:
@@ -120,22 +125,32 @@ class NativeContext:
             raise ModelError("The model gave no scores.")
         return np.ctypeslib.as_array(found, (self._vocabulary,))
 
-    def embed(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """The pooled vector of one text, not normalised: shape (dimension,), of a model that `ranks` fewer.
+    def embed(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """The pooled vector of each text, not normalised, of all of them in one batch.
+
+        Args:
+            texts: the tokens of each; no more texts than slots.
+
+        Returns:
+            Shape (len(texts), dimension); of a model that `ranks` fewer numbers a text.
 
         Raises:
             ModelError: llama.cpp refused the batch.
         """
         self.clear()
-        self._fill((Row(0, 0, tokens, True),), every_output=True)
+        self._fill([Row(slot, 0, tokens, True) for slot, tokens in enumerate(texts)], every_output=True)
         compute = native.llama_decode if self._memory else native.llama_encode
         code = compute(self.handle, self._batch)
         if code != llama.OK:
-            raise ModelError(f"The embedding model refused a text of {len(tokens)} tokens ({code}).")
-        vector = native.llama_get_embeddings_seq(self.handle, 0)
-        if not vector:
-            raise ModelError("The embedding model gave no vector.")
-        return np.ctypeslib.as_array(vector, (self._dimension,)).astype(np.float32, copy=True)
+            count = sum(map(len, texts))
+            raise ModelError(f"The embedding model refused a batch of {count} tokens ({code}).")
+        found = np.empty((len(texts), self._dimension), np.float32)
+        for slot in range(len(texts)):
+            vector = native.llama_get_embeddings_seq(self.handle, slot)
+            if not vector:
+                raise ModelError("The embedding model gave no vector.")
+            found[slot] = np.ctypeslib.as_array(vector, (self._dimension,))
+        return found
 
     def truncate(self, slot: int, length: int) -> int:
         """Forget what `slot` holds from position `length` on; return the length that was kept.
@@ -168,27 +183,42 @@ class NativeContext:
         """Whether a copy from or to `slot` is under way."""
         return slot in self._copying
 
-    def save(self, slot: int, *, running: bool = False) -> bytes | None:
+    def save(self, slot: int, *, running: bool = False, streams: int = 0) -> bytes | None:
         """Everything the model remembers of `slot`, for `restore`; None while a copy is under way.
 
         Args:
             running: only the part that cannot be cut (a running state, a sliding window).
+            streams: as the first of so many slots would be saved, at least as many as there are; 0: as
+                this one is. Only of models that can be cut: the states of others are of several parts.
         """
         if self.copying(slot) or not self.held(slot):
             return None
         part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
         size = int(native.llama_state_seq_get_size_ext(self.handle, slot, part))
-        buffer = (ctypes.c_uint8 * size)()
+        buffer = (ctypes.c_uint8 * (size + _COUNT.size * streams))()
         written = int(native.llama_state_seq_get_data_ext(self.handle, buffer, size, slot, part))
-        return memoryview(buffer)[:written].tobytes() if written else None
+        if not written:
+            return None
+        view, begin = memoryview(buffer).cast("B"), 0
+        if streams:
+            mark, _, slots = _HEAD.unpack_from(view)
+            if slots != self.slots:  # another llama.cpp than this was written for
+                return None
+            begin = _COUNT.size * slot
+            written += _COUNT.size * (streams - self.slots)
+            _HEAD.pack_into(view, begin, mark, 0, streams)
+        return view[begin : begin + written].tobytes()
 
-    def restore(self, slot: int, state: bytes | memoryview, *, running: bool = False) -> bool:
+    def restore(
+        self, slot: int, state: bytes | memoryview, *, running: bool = False, streams: int = 0
+    ) -> bool:
         """Let `slot` hold what was saved. False: it does not fit this context; the slot is empty then.
 
-        `state` must be what `save` gave, unchanged: llama.cpp trusts it.
+        `state` must be what `save` gave, unchanged: llama.cpp trusts it. It may be changed here.
 
         Args:
             running: as for `save`. The rest of what the slot holds stays; cut it with `truncate`.
+            streams: as it was for `save`.
 
         Raises:
             ModelError: a copy from or to the slot is under way.
@@ -196,11 +226,20 @@ class NativeContext:
         if self.copying(slot):
             raise ModelError("What is being copied cannot be restored.")
         part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
+        handle = self.handle
         if not running:
             native.llama_memory_seq_rm(self._memory, slot, -1, -1)
-        # Not copied: it may be large. llama.cpp only reads it.
-        buffer = np.frombuffer(state, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        if native.llama_state_seq_set_data_ext(self.handle, buffer, len(state), slot, part):
+        # Not copied where it need not be: it may be large. llama.cpp only reads it.
+        content, size = np.frombuffer(state, np.uint8), len(state)
+        if streams:
+            content = content if content.flags.writeable else content.copy()
+            mark, _, slots = _HEAD.unpack_from(content.data)
+            if slots != streams:
+                return False
+            _HEAD.pack_into(content.data, 0, mark, slot, self.slots)
+            size -= _COUNT.size * (streams - self.slots)
+        buffer = content.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        if native.llama_state_seq_set_data_ext(handle, buffer, size, slot, part):
             return True
         native.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False

@@ -21,10 +21,12 @@ _CONTROL = native.LLAMA_TOKEN_ATTR_CONTROL | native.LLAMA_TOKEN_ATTR_UNKNOWN
 class NativeModel:
     """The weights and the vocabulary of one GGUF file."""
 
-    def __init__(self, path: Path, *, gpu_layers: int = 0) -> None:
+    def __init__(self, path: Path, *, gpu_layers: int = 0, tiles: bool = False) -> None:
         """Map the file into memory.
 
         Args:
+            tiles: where the processor has them (`llama.has_tiles`), hold the weights once more, laid
+                out for them. Elsewhere they are laid out for what there is.
             gpu_layers: how many go to the GPU, if there is one; the weights behind the last are one
                 more. 0: no GPU is so much as touched, so that one that does not work is in no way.
 
@@ -34,7 +36,7 @@ class NativeModel:
         llama.prepare()
         options = native.llama_model_default_params()
         options.n_gpu_layers = gpu_layers
-        options.use_extra_bufts = llama.may_rearrange_weights()
+        options.use_extra_bufts = tiles or not llama.has_tiles()
         if gpu_layers == 0:
             options.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
         with llama.log_lines.reasons() as reasons:

@@ -12,7 +12,7 @@ from app.serving.admission.breadcrumb import Breadcrumb
 from app.serving.register import Register
 
 if TYPE_CHECKING:
-    from app.serving.admission.admission import Admission
+    from app.serving.admission.admission import Admission, Admitted
     from app.serving.embedder import Embedder
     from app.serving.reranker import Reranker
 
@@ -36,8 +36,8 @@ class Opening:
         self._register, self._admission, self._breadcrumb = register, admission, breadcrumb
         self._threads, self._polite = threads, polite
 
-    def admit(self, path: Path, kind: ModelKind, *, checked: bool = False) -> str:
-        """Prove a file, where that was not done before; returns its SHA-256.
+    def admit(self, path: Path, kind: ModelKind, *, checked: bool = False) -> "Admitted":
+        """Prove a file, where that was not done before.
 
         Args:
             checked: refuse it, too, if Carrel ended too often while it was at work.
@@ -48,9 +48,11 @@ class Opening:
         with _only_app_errors(kind):
             if checked:
                 self._breadcrumb.check(path, self._register.name(path))
-            return self._admission.admit(path, kind, gpu_layers=0, asked=False).sha256
+            return self._admission.admit(path, kind, gpu_layers=0, asked=False)
 
-    def open(self, make: "Callable[..., _Pooled]", path: Path, kind: ModelKind, sha256: str) -> "_Pooled":
+    def open(
+        self, make: "Callable[..., _Pooled]", path: Path, kind: ModelKind, admitted: "Admitted"
+    ) -> "_Pooled":
         """Load a file that was admitted, and have it closed with all others.
 
         Raises:
@@ -58,7 +60,14 @@ class Opening:
         """
         name = self._register.name(path)
         with _only_app_errors(kind):
-            model = make(path, threads=self._threads, sha256=sha256, name=name, polite=self._polite)
+            model = make(
+                path,
+                threads=self._threads,
+                sha256=admitted.sha256,
+                name=name,
+                polite=self._polite,
+                tiles=admitted.tiles,
+            )
             with self._breadcrumb.mark(path, name, "loading", "CPU"):
                 model.load()
             self._register.keep(model)

@@ -1,5 +1,6 @@
 """A model that reads whole texts: loaded, described and closed; computed on its own threads."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,11 +31,15 @@ class PooledModel:
         sha256: str | None,
         name: str | None,
         polite: bool,
+        together: int = 1,
+        tiles: bool = False,
     ) -> None:
         """Nothing is loaded yet.
 
         Args:
             called: what people call such a model, in sentences.
+            together: the most texts that are read in one batch, where the model can do that.
+            tiles: as for `NativeModel`.
             threads: how many texts are computed at once; 0: one a core.
             queue_limit: jobs that may wait.
             sha256, name, polite: as for `Engine`.
@@ -43,6 +48,7 @@ class PooledModel:
         self._kind, self._called = kind, called
         self._threads, self._queue_limit, self._polite = threads, queue_limit, polite
         self._sha256, self._name = sha256, name or path.stem
+        self._together, self._tiles = together, tiles
         self._native: NativeModel | None = None
         self._record: Model | None = None
         self._pool: ContextPool | None = None
@@ -62,10 +68,12 @@ class PooledModel:
         header = gguf.read_header(self.path)
         positions = min(header.number("context_length") or _POSITIONS, _MOST_POSITIONS)
         threads = self._threads or min(hardware.cores(), _MOST_THREADS)
-        native = NativeModel(self.path)
+        native = NativeModel(self.path, tiles=self._tiles)
         contexts: tuple[NativeContext, ...] = ()
         try:
-            contexts = context_pool.contexts(native, positions=positions, threads=threads)
+            contexts = context_pool.contexts(
+                native, positions=positions, threads=threads, texts=self._texts(header, positions)
+            )
             try_out(native, contexts[0])
             return self._open(native, contexts)
         except BaseException:
@@ -108,6 +116,16 @@ class PooledModel:
     def busy(self) -> bool:
         """Whether anything is being computed, or waits for it."""
         return self._pool is not None and self._pool.busy
+
+    @property
+    def together(self) -> int:
+        """The most texts of one batch."""
+        return self._pool.texts if self._pool else 1
+
+    @property
+    def threads(self) -> int:
+        """Batches that are computed at once."""
+        return self._pool.threads if self._pool else 1
 
     def check(self) -> None:
         """Refuse now what `compute` would refuse.
@@ -153,6 +171,11 @@ class PooledModel:
                 polite=self._polite,
             )
         return record
+
+    def _texts(self, header: gguf.Header, positions: int) -> int:
+        """How many texts a batch may have. A model that writes reads one: its memory is of one text."""
+        causal = header.metadata.get(f"{header.architecture}.attention.causal", True)
+        return 1 if causal else math.gcd(self._together, positions)
 
     @property
     def _closed(self) -> str:

@@ -36,6 +36,7 @@ class Reranker:
         sha256: str | None = None,
         name: str | None = None,
         polite: bool = False,
+        tiles: bool = False,
     ) -> None:
         """Nothing is loaded yet. Arguments as for `PooledModel`."""
         self.path = path
@@ -48,6 +49,7 @@ class Reranker:
             sha256=sha256,
             name=name,
             polite=polite,
+            tiles=tiles,
         )
 
     def load(self) -> Model:
@@ -91,7 +93,7 @@ class Reranker:
 
     def _score(self, context: NativeContext, *, question: str, passage: str) -> NDArray[np.float32]:
         """On one of the model's threads."""
-        score = context.embed(_together(self._texts.native, question, passage, context.length))[:1]
+        score = context.embed([_together(self._texts.native, question, passage, context.length)])[:, :1]
         if not np.isfinite(score).all():
             raise ModelError("The reranking model gave no usable score.")
         return score
@@ -100,7 +102,7 @@ class Reranker:
         if not context.ranks:
             raise ModelFileError(f"{self.path.name} does not rank passages.")
         try:
-            context.embed(_together(native, "a", "a", context.length))
+            context.embed([_together(native, "a", "a", context.length)])
         except ModelError as error:
             raise ModelFileError(f"{self.path.name} was loaded, but gives no scores.") from error
 

@@ -19,6 +19,8 @@ from bench import Bench, in_turns
 from places import CACHE
 from results import Figures, Result, not_measured
 
+from app.serving import llama
+from app.serving.admission.probe import Probe
 from app.serving.embedder import Embedder, Vectors
 
 _PASSAGES, _TOKENS = 64, 194
@@ -27,14 +29,14 @@ _PASSAGES, _TOKENS = 64, 194
 def measure(bench: Bench) -> list[Result]:
     """Each round: the same 64 new passages for every side."""
     figures = Figures()
-    embedder = Embedder(bench.models.embedding.path, sha256=bench.models.embedding.sha256)
+    model = bench.models.embedding
+    embedder = Embedder(model.path, sha256=model.sha256, tiles=_tiles(model.path))
     embedder.load()
     with contextlib.ExitStack() as opened:
         opened.callback(embedder.close)
-        model = bench.models.embedding.path
         peers = {
             "high_level": opened.enter_context(
-                _peer("high_level", Path(sys.executable), bench.threads, model)
+                _peer("high_level", Path(sys.executable), bench.threads, model.path)
             )
         }
         if bench.torch is not None:
@@ -60,6 +62,11 @@ def measure(bench: Bench) -> list[Result]:
     if "torch" not in peers:
         results += not_measured("embedding.torch", "no interpreter with it was named")
     return results
+
+
+def _tiles(model: Path) -> bool:
+    """Whether the program would use the processor's tiles, if it has any."""
+    return llama.has_tiles() and Probe().try_out(model, "embedding", tiles=True).outcome == "proven"
 
 
 def _peer(

@@ -62,8 +62,8 @@ def start(server: Path, model: Path, *, threads: int) -> Iterator[Peer]:
     command = [str(server), "--model", str(model), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--parallel", str(CLIENTS), "--ctx-size", str(CLIENTS * _POSITIONS)]
     command += ["--threads", str(threads), "--gpu-layers", "0", "--no-ui"]
-    if not llama.may_rearrange_weights():
-        command.append("--no-repack")  # as ours: a virtual machine's AMX would end it
+    if llama.has_tiles():
+        command.append("--no-repack")  # as ours; and a build by GCC before 14 would end at the first tile
     log = CACHE / "llama-server.log"
     with processes.running(command, log=log, talks=False) as process:
         waited = time.monotonic()

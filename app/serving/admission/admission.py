@@ -6,6 +6,7 @@ for the one that was read before; whether it is, is looked at afterwards, in the
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import logging
@@ -26,6 +27,7 @@ from app.serving.admission.verdicts import Verdict, Verdicts
 _log = logging.getLogger(__name__)
 
 CPU = "CPU"
+_TILES = "AMX"  # the device of a verdict about them
 
 # The start of the program has the disk and the processor to itself; a short command ends before.
 _VERIFY_AFTER_S = 2.0
@@ -40,12 +42,14 @@ class Admitted:
         gpu_layers: as for `Engine`; 0 where the GPU was tried and ended the process.
         device: where its layers go: "CPU", or the name of a GPU.
         notice: what the user should know about that.
+        tiles: as for `NativeModel`: it was tried out with them and lived.
     """
 
     sha256: str
     gpu_layers: int
     device: str
     notice: Problem | None = None
+    tiles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class Admission:
         stamp = catalogue.stamp(path)
         case = _Case(path, kind, self._hash(path), stamp, asked)
         device = _device(gpu_layers)
+        if self._has_tiles_for(case):
+            return Admitted(case.sha256, gpu_layers, device, tiles=True)
         if case.sha256 in self._trusted:
             return Admitted(case.sha256, gpu_layers, device)
         verdict = self._judge(case, gpu_layers, device)
@@ -137,11 +143,28 @@ class Admission:
             self._verifying = [*(it for it in self._verifying if it.is_alive()), thread]
         return known
 
+    def _has_tiles_for(self, case: "_Case") -> bool:
+        # Not for chat models: it takes their memory twice, and loading them twice as long.
+        if case.kind == "chat" or not llama.has_tiles():
+            return False
+        try:
+            # Asked for or not: what the machine may have been to blame for is tried again.
+            return self._judge(dataclasses.replace(case, asked=True), 0, _TILES).outcome == "proven"
+        except AppError as error:
+            _log.info("tiles could not be tried out: %s", error.message)
+            return False
+
     def _judge(self, case: "_Case", gpu_layers: int, device: str) -> Verdict:
         found = self._verdicts.find(case.sha256, case.kind, device)
         if found is not None and (found.lasting or not case.asked):
             return found
-        verdict = self._probe.try_out(case.path, case.kind, gpu_layers=gpu_layers, on_gpu=device != CPU)
+        verdict = self._probe.try_out(
+            case.path,
+            case.kind,
+            gpu_layers=gpu_layers,
+            on_gpu=device not in (CPU, _TILES),
+            tiles=device == _TILES,
+        )
         if catalogue.stamp(case.path) != case.stamp:
             raise ModelFileError(f"{case.path.name} was changed while it was tried out; choose it again.")
         self._verdicts.keep(case.sha256, case.kind, device, verdict)

@@ -53,18 +53,27 @@ class Probe:
         self._child: _Child | None = None
         self._closed = False
 
-    def try_out(self, path: Path, kind: ModelKind, *, gpu_layers: int = 0, on_gpu: bool = False) -> Verdict:
+    def try_out(
+        self,
+        path: Path,
+        kind: ModelKind,
+        *,
+        gpu_layers: int = 0,
+        on_gpu: bool = False,
+        tiles: bool = False,
+    ) -> Verdict:
         """Load `path` fully, let it give one token (or one vector), free it. Blocks meanwhile.
 
         Args:
             gpu_layers: as for `Engine`.
             on_gpu: whether there is a GPU to put them on.
+            tiles: as for `NativeModel`; of a chat model they are not used.
 
         Raises:
             ModelTooLargeError: there is not enough memory for it now.
             ModelError: it could not be tried out, for a reason that is not the file's.
         """
-        wanted = trial.Wanted(str(path), kind, gpu_layers, self._threads, on_gpu)
+        wanted = trial.Wanted(str(path), kind, gpu_layers, self._threads, on_gpu, tiles)
         with self._turn:
             begun = time.monotonic()
             try:

@@ -38,13 +38,17 @@ _TEXT = "".join(map(chr, (*range(0x800), *range(0x1000, 0xD800, 0x1000), *range(
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Asks for one file to be tried out; arguments as for `Engine`. `on_gpu`: layers may go there."""
+    """Asks for one file to be tried out; arguments as for `Engine` and `NativeModel`.
+
+    `on_gpu`: layers may go there.
+    """
 
     path: str
     kind: ModelKind
     gpu_layers: int
     threads: int
     on_gpu: bool
+    tiles: bool = False
 
 
 class Proven(msgspec.Struct, frozen=True, tag="proven"):
@@ -105,9 +109,9 @@ def _try(wanted: Wanted) -> Found:
         if wanted.kind == "chat":
             _try_chat(path, wanted)
         elif wanted.kind == "embedding":
-            _try_embedding(path)
+            _try_embedding(path, tiles=wanted.tiles)
         else:
-            _try_reranking(path)
+            _try_reranking(path, tiles=wanted.tiles)
     except ModelFileError as refusal:
         return Refused(refusal.message)
     except ModelTooLargeError as refusal:
@@ -148,8 +152,8 @@ async def _answer(engine: Engine) -> None:
     await engine.score(last, ("a", "b"))
 
 
-def _try_embedding(path: Path) -> None:
-    embedder = Embedder(path, threads=1, sha256="-")
+def _try_embedding(path: Path, *, tiles: bool) -> None:
+    embedder = Embedder(path, threads=1, sha256="-", tiles=tiles)
     try:
         embedder.load()
         with contextlib.suppress(AppError):
@@ -159,8 +163,8 @@ def _try_embedding(path: Path) -> None:
         embedder.close()
 
 
-def _try_reranking(path: Path) -> None:
-    reranker = Reranker(path, threads=1, sha256="-")
+def _try_reranking(path: Path, *, tiles: bool) -> None:
+    reranker = Reranker(path, threads=1, sha256="-", tiles=tiles)
     try:
         reranker.load()
         with contextlib.suppress(AppError):

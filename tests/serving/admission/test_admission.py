@@ -25,8 +25,8 @@ class Told:
         self.verdicts = deque(verdicts)
         self.asked = []
 
-    def try_out(self, path, kind, *, gpu_layers, on_gpu):
-        self.asked.append((path.name, kind, gpu_layers, on_gpu))
+    def try_out(self, path, kind, *, gpu_layers, on_gpu, tiles):
+        self.asked.append((path.name, kind, gpu_layers, on_gpu, *(["tiles"] if tiles else [])))
         verdict = self.verdicts.popleft()
         if callable(verdict):
             return verdict(path)
@@ -64,6 +64,16 @@ def mine(tiny, tmp_path):
     path = tmp_path / "mine.gguf"
     path.write_bytes(tiny("llama").read_bytes())
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_tiles(monkeypatch):
+    monkeypatch.setattr(llama, "has_tiles", lambda: False)
+
+
+@pytest.fixture
+def tiles(no_tiles, monkeypatch):
+    monkeypatch.setattr(llama, "has_tiles", lambda: True)
 
 
 @pytest.fixture
@@ -302,3 +312,41 @@ def test_a_real_probe_lets_a_whole_model_pass_and_refuses_one_that_would_end_the
 
     with pytest.raises(ModelCrashedError, match=r"broken\.gguf crashed the process that tried it out"):
         admit(admission, broken)
+
+
+@pytest.mark.parametrize("kind", ["embedding", "reranking"])
+@pytest.mark.usefixtures("tiles")
+def test_where_the_processor_has_tiles_they_are_used_once_that_was_tried_out(house, mine, kind):
+    trusted = [hashlib.sha256(mine.read_bytes()).hexdigest()]
+    admission, probe = house(PROVEN, trusted=trusted)
+
+    assert admit(admission, mine, kind, gpu_layers=0).tiles
+    assert admit(house(trusted=trusted)[0], mine, kind, gpu_layers=0).tiles  # remembered
+    assert probe.asked == [(mine.name, kind, 0, False, "tiles")]
+
+
+@pytest.mark.usefixtures("tiles")
+def test_where_tiles_end_the_process_a_model_is_loaded_without_them(house, mine):
+    admission, probe = house(CRASHED, PROVEN)
+
+    assert not admit(admission, mine, "embedding", gpu_layers=0).tiles
+    assert not admit(house()[0], mine, "embedding", gpu_layers=0).tiles  # remembered
+    assert probe.asked == [(mine.name, "embedding", 0, False, "tiles"), (mine.name, "embedding", 0, False)]
+
+
+@pytest.mark.usefixtures("tiles")
+def test_where_tiles_cannot_be_tried_out_a_model_is_loaded_without_them(house, mine):
+    def no_memory(_path):
+        raise ModelError("There is not enough memory.")
+
+    trusted = [hashlib.sha256(mine.read_bytes()).hexdigest()]
+
+    assert not admit(house(no_memory, trusted=trusted)[0], mine, "embedding", gpu_layers=0).tiles
+
+
+@pytest.mark.usefixtures("tiles")
+def test_a_chat_model_is_not_laid_out_for_tiles(house, mine):
+    admission, probe = house(PROVEN)
+
+    assert not admit(admission, mine).tiles
+    assert probe.asked == [(mine.name, "chat", -1, False)]
