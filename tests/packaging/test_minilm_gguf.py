@@ -6,7 +6,7 @@ import minilm_gguf
 import numpy as np
 import pytest
 
-LAYERS, WIDTH, INNER, PIECES, PLACES = 1, 8, 16, 9, 12
+LAYERS, WIDTH, INNER, PIECES, PLACES = 1, 32, 64, 9, 12
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "lease", "##s", "§", "end"]
 
 
@@ -50,6 +50,17 @@ def test_matrices_are_rounded_and_vectors_and_positions_keep_every_bit(files, tm
     assert stored["token_types.weight"].tensor_type == exact
     assert stored["blk.0.attn_q.bias"].tensor_type == exact
     assert not any("pooler" in name for name in stored)
+
+
+def test_in_8_bits_the_values_of_attention_stay_in_16(files, tmp_path):
+    target = tmp_path / "made.gguf"
+
+    minilm_gguf.convert(files, target, "q8_0")
+
+    stored = {tensor.name: tensor.tensor_type for tensor in gguf.GGUFReader(target).tensors}
+    assert stored["blk.0.attn_q.weight"] == gguf.GGMLQuantizationType.Q8_0
+    assert stored["blk.0.attn_v.weight"] == gguf.GGMLQuantizationType.F16
+    assert stored["position_embd.weight"] == gguf.GGMLQuantizationType.F32
 
 
 def test_a_piece_that_begins_a_word_gains_the_phantom_space_and_one_inside_loses_its_marks(files, tmp_path):
