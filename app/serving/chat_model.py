@@ -13,6 +13,7 @@ from app.serving.chat_template import ChatTemplate
 from app.serving.drafting import MOST, Drafting
 from app.serving.footprint import Footprint
 from app.serving.generation import ChatMessage, Prompt
+from app.serving.growing_context import GrowingContext
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
 from app.serving.placement import Asked, Placement
@@ -30,7 +31,7 @@ class ChatModel:
     """
 
     native: NativeModel
-    context: NativeContext
+    context: GrowingContext
     template: ChatTemplate
     stop: StopFlag
     placement: Placement
@@ -157,7 +158,7 @@ class _Loading:
         self.used_gpu = placed.layers > 0
         # The weights of the end go with the last layer, and are counted as one more.
         native = NativeModel(self._path, gpu_layers=placed.layers + 1 if placed.layers else 0)
-        context: NativeContext | None = None
+        context: GrowingContext | None = None
         stop, drafts = StopFlag(), self._drafts if native.can_be_cut else 0
         try:
             context, placed = self._context(native, placed, place, stop, drafts)
@@ -183,21 +184,31 @@ class _Loading:
         place: Callable[..., Placement],
         stop: StopFlag,
         drafts: int,
-    ) -> tuple[NativeContext, Placement]:
+    ) -> tuple[GrowingContext, Placement]:
         """Allocate the context; where llama.cpp refuses it, one that needs less of what nobody asked for."""
         while True:
-            try:
-                context = NativeContext(
+
+            def make(slots: int, positions: int, placed: Placement = placed) -> NativeContext:
+                return NativeContext(
                     native,
-                    length=placed.context_length,
+                    length=positions,
                     batch=placed.batch,
                     threads=self._threads,
-                    slots=placed.slots,
+                    slots=slots,
                     outputs=min(placed.batch, footprint.outputs(placed.slots, drafts)),
                     stop=stop,
                     compact=placed.kv == "q8_0",
                     flash=placed.flash,
-                    positions=footprint.positions(placed.context_length, flash=placed.flash),
+                    positions=footprint.positions(positions, flash=placed.flash),
+                )
+
+            try:
+                context = GrowingContext(
+                    make,
+                    length=placed.context_length,
+                    slots=placed.slots,
+                    can_be_cut=native.can_be_cut,
+                    whole=placed.layers > 0,  # a graphics card's memory may be another's by then
                 )
             except ModelError:
                 if placed.kv == "q8_0":  # it cannot be kept like this in every model, on every device
@@ -210,8 +221,7 @@ class _Loading:
                     raise
                 placed = less
             else:
-                length = context.length
-                return context, replace(placed, context_length=length, batch=min(placed.batch, length))
+                return context, replace(placed, batch=min(placed.batch, placed.context_length))
 
 
 def _no_gpu(path: Path) -> Problem:
@@ -228,7 +238,7 @@ def _refused_by(gpu: hardware.Device, path: Path) -> Problem:
     )
 
 
-def _try_out(native: NativeModel, context: NativeContext, path: Path) -> None:
+def _try_out(native: NativeModel, context: GrowingContext, path: Path) -> None:
     """Compute one token: a model that cannot is known now, and its weights are warm."""
     if native.encodes or not native.decodes or not context.remembers:
         raise ModelFileError(f"{path.name} turns texts into vectors; it cannot answer questions.")

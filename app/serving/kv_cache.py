@@ -107,6 +107,10 @@ class KvCache:
         slot.coming = ()
         slot.used = next(self._clock)
 
+    def limit(self, slots: int) -> None:
+        """Do with the first `slots` from now on; the others are not in use."""
+        del self._slots[slots:]
+
     def forget(self) -> None:
         """The model's memory was cleared."""
         for slot in self._slots:

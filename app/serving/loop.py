@@ -24,7 +24,7 @@ from app.serving.scheduler import Plan, Row, Scheduler
 from app.serving.scoring import Scoring
 from app.serving.scoring_queue import ScoringQueue
 from app.serving.sequence import Sequence
-from app.serving.states import StateStore
+from app.serving.states import Saved, StateStore
 
 _log = logging.getLogger(__name__)
 
@@ -118,13 +118,36 @@ class Loop:
         for sequence in self._scheduler.sequences:
             if sequence.overdue(now):
                 self._end(sequence, DeadlineError(sequence.generation.deadline or 0.0))
-        for sequence, place in self._scheduler.admit():
-            self._settle(sequence, place)
+        admitted = self._scheduler.admit()
+        self._make_room(admitted)
+        for sequence, place in admitted:
+            if sequence.slot is place.slot:  # not put back for want of memory
+                self._settle(sequence, place)
         drafts = self._drafts()
         plan = self._scheduler.schedule(self._pace.chunk(writing=self._scheduler.decoding), drafts)
         if plan:
             self._step(plan)
         self._scorings.go_on()
+
+    def _make_room(self, admitted: Items[tuple[Sequence, Place]]) -> None:
+        """Have memory for all that this turn may hold, before anything of it is copied or restored."""
+        running = [sequence for sequence in self._scheduler.sequences if sequence.slot is not None]
+        if not running:
+            return
+        slots = 1 + max(sequence.slot.number for sequence in running if sequence.slot is not None)
+        longest = max(len(sequence.tokens) for sequence in running) + self.parts.drafts
+        saved = [found for sequence, _ in admitted if (found := self._saved(sequence)) is not None]
+        longest = max(longest, *(len(found.tokens) for found in saved), 0)
+        try:
+            if not self.parts.context.reserve(slots, longest):
+                return
+        except ModelError as error:
+            _log.warning("there is no memory for more: %s", error.message)
+            self._scheduler.limit(self.parts.context.made)
+        unsettled = {place.slot for _, place in admitted}
+        for slot in self._cache.slots:
+            if slot not in unsettled:
+                self._cut_memory(slot)
 
     def _settle(self, sequence: Sequence, place: Place) -> None:
         """Let the model's memory follow what the scheduler decided."""
@@ -280,7 +303,7 @@ class Loop:
         # What another sequence gets a copy of must stay until the next step has copied it.
         if self._states is None or self.parts.context.copying(slot.number):
             return False
-        found = self._states.find(sequence.tokens[:-1], whole=self.parts.native.has_running_state)
+        found = self._saved(sequence)
         if found is None or found.shared - len(slot.tokens) < _WORTH_KEEPING:
             return False
         state = self._states.load(found)
@@ -295,6 +318,12 @@ class Loop:
         slot.kept = len(found.tokens)
         self._cut_memory(slot)
         return True
+
+    def _saved(self, sequence: Sequence) -> Saved | None:
+        """What on disk shares the longest beginning with what a sequence has computed, or is to compute."""
+        if self._states is None:
+            return None
+        return self._states.find(sequence.tokens[:-1], whole=self.parts.native.has_running_state)
 
     def _forget(self) -> None:
         for slot in self._cache.slots:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.serving import llama
+from app.serving.growing_context import GrowingContext
 from app.serving.llama import native
-from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
 
 _CANDIDATE = np.dtype([("token", np.int32), ("score", np.float32), ("p", np.float32)])
@@ -91,7 +91,7 @@ class NativeSampler:
     def take_likeliest(self) -> None:
         self._add(native.llama_sampler_init_greedy())
 
-    def sample(self, context: NativeContext, index: int) -> int:
+    def sample(self, context: GrowingContext, index: int) -> int:
         """Choose a token from the scores of batch position `index`, and remember it."""
         return int(native.llama_sampler_sample(llama.opened(self._handle), context.handle, index))
 

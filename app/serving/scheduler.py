@@ -143,6 +143,14 @@ class Scheduler:
         if all(other.client != sequence.client for other in self.sequences):
             self._served.pop(sequence.client, None)
 
+    def limit(self, slots: int) -> None:
+        """Do with the first `slots`, and with one at least; whoever has another waits for one of these."""
+        slots = max(1, slots)
+        for sequence in tuple(self._running):
+            if _slot_number(sequence) >= slots:
+                self._put_back(sequence)
+        self._cache.limit(slots)
+
     def admit(self) -> tuple[tuple[Sequence, Place], ...]:
         """Give slots to those whose turn it is; return who got which.
 
@@ -246,9 +254,12 @@ class Scheduler:
             return False
         youngest = max(others, key=self._arrived.__getitem__)
         self._pushed_out[youngest] = self._pushed_out.get(youngest, 0) + 1
-        self._leave(youngest)
-        self._waiting.append(youngest)
+        self._put_back(youngest)
         return True
+
+    def _put_back(self, sequence: Sequence) -> None:
+        self._leave(sequence)
+        self._waiting.append(sequence)
 
     def _leave(self, sequence: Sequence) -> None:
         self._running.remove(sequence)

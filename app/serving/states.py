@@ -34,7 +34,7 @@ SLICE = 4 << 20
 PENDING = 4
 """States that may wait to be written: each is held in memory until then."""
 
-_MAGIC = b"CARREL-KV-3\n"
+_MAGIC = b"CARREL-KV-4\n"
 _LONGEST_HEADER = 4_096  # bytes
 _STALE = 30 * 24 * 3600.0  # seconds without use after which a file goes
 _SUFFIX = ".kv"

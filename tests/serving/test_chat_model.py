@@ -167,13 +167,13 @@ def test_where_there_is_no_room_after_all_less_is_made_of_what_nobody_asked_for(
 
     def context(native, *, length, slots, **options):
         tried.append((length, slots))
-        if length * slots > 2_048:
+        if length * slots > 1_024:
             raise ModelError("There is no room.")
         return real(native, length=length, slots=slots, **options)
 
     monkeypatch.setattr(chat_model, "NativeContext", context)
 
-    assert load().context_length == 2_048
-    assert tried == [(8_192, 2), (8_192, 1), (4_096, 1), (2_048, 1)]
+    assert load().context_length == 1_024
+    assert tried == [*[(2_048, 1)] * 4, (1_024, 1)]  # of two texts of 8,192 tokens, one of 8,192, 4,096, …
     with pytest.raises(ModelError, match="no room"):
         load(context_length=4_096)

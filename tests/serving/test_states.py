@@ -136,9 +136,9 @@ def test_what_was_half_written_or_is_foreign_or_old_is_swept(open_store, tmp_pat
     os.utime(path, (long_ago, long_ago))
     foreign = {
         "saving-x": b"half",
-        "x.kv": b"CARREL-KV-3\n{}\n",
+        "x.kv": b"CARREL-KV-4\n{}\n",
         "y.kv": os.urandom(99),
-        "z.kv": b"CARREL-KV-3\n" + b"[" * 4_000 + b"\n",
+        "z.kv": b"CARREL-KV-4\n" + b"[" * 4_000 + b"\n",
     }
     for name, content in foreign.items():
         (tmp_path / "states" / name).write_bytes(content)
