@@ -9,6 +9,8 @@ follows from how many it gets right: it quotes, it writes below the best quote, 
 import asyncio
 import logging
 import re
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Literal
@@ -34,6 +36,7 @@ _EDITION = 1
 _BOTH_FROM, _WRITE_FROM = 7, 8
 _ANSWER_TOKENS = 14
 _BETWEEN_LOOKS_S = 0.25
+_CALM_S = 2.0
 
 # Sentences of one matter, alike enough that the answer to one question stands near that of another.
 _TEST = (
@@ -73,18 +76,20 @@ class Aptitudes:
         """Whether it was measured."""
         return self._right(engine.model.sha256) is not None
 
-    async def measure(self, engine: Engine) -> int:
+    async def measure(self, engine: Engine, busy: Callable[[], bool] = lambda: False) -> int:
         """Put the test to the model and keep the result: how many of the eight it got right.
 
         Each question waits until nobody else asks for anything.
+
+        Args:
+            busy: whether the machine has something better to do.
 
         Raises:
             AppError: the model was closed, or failed.
         """
         right = 0
         for number in range(len(_TEST)):
-            while engine.requests:
-                await asyncio.sleep(_BETWEEN_LOOKS_S)
+            await _quiet(lambda: engine.requests > 0, busy)
             right += await self._answers(engine, number)
         sha256 = engine.model.sha256
         entry = _Entry(_EDITION, right)
@@ -154,9 +159,26 @@ class Examiner:
         try:
             engine = await self._models.chat()
             if not self._aptitudes.known(engine):
-                await self._aptitudes.measure(engine)
+                await asyncio.sleep(_CALM_S)  # what is done first after a start may be a folder of files
+                await self._aptitudes.measure(engine, self._reading)
         except AppError as error:
             self._log.info("a model was not measured", extra={"code": error.code})
+
+    def _reading(self) -> bool:
+        """Whether files are being read. Two threads that wait for each other would slow that down a lot."""
+        return any(embedder.busy for embedder in self._models.embedders())
+
+
+async def _quiet(asked: Callable[[], bool], busy: Callable[[], bool]) -> None:
+    """Return once nothing is asked, and nothing was `busy` for a moment: files come one after the other."""
+    last = float("-inf")
+    while True:
+        now = time.monotonic()
+        if busy():
+            last = now
+        if not asked() and now - last >= _CALM_S:
+            return
+        await asyncio.sleep(_BETWEEN_LOOKS_S)
 
 
 def _source(number: int, text: str) -> Source:

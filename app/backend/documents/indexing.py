@@ -27,8 +27,9 @@ from app.errors import BusyError, DocumentError, EmptyFileError, FileMissingErro
 from app.events import DocumentChanged
 from app.records import Document, DocumentStatus
 
-# A waiting question is delayed by one batch at most: 8 passages are about a quarter of a second.
-BATCH_PASSAGES = 8
+# What a kill costs at most: about half a second's work. A question does not wait for it, but goes in
+# between; and the fewer the batches, the less often a thread waits for the last text of one.
+BATCH_PASSAGES = 32
 _PUBLISH_SECONDS = 0.1
 _STORE_SECONDS = 0.5
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from app.backend.documents.chunking import embedding_text
-from app.backend.documents.indexing import BATCH_PASSAGES, patiently
+from app.backend.documents.indexing import patiently
 from app.backend.feed import Feed
 from app.backend.finishing import to_its_end
 from app.database.jobs import Jobs
@@ -28,6 +28,8 @@ from app.serving.models import Models
 
 _log = logging.getLogger(__name__)
 
+# Before each batch questions and new files go first: about a tenth of a second's work.
+BATCH_PASSAGES = 8
 _LOOK_SECONDS = 0.1  # is it quiet by now?
 _TELL_SECONDS = 0.25
 _STORAGE_PAUSE_SECONDS = 20.0  # the disk may be full for long

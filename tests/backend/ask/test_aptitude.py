@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.backend.ask import aptitude
 from app.backend.ask.aptitude import Aptitudes, Examiner
 from app.backend.feed import Feed
 from app.errors import ModelError
@@ -99,6 +100,26 @@ def test_a_question_of_the_test_waits_while_somebody_asks(pupil):
         await asyncio.sleep(0.05)
         assert engine.asked == 0
         engine.requests = 0
+        assert await measuring == 8
+
+    run(main())
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(aptitude, "_CALM_S", 0.01)
+
+
+def test_a_question_of_the_test_waits_while_files_are_read(pupil, monkeypatch):
+    monkeypatch.setattr(aptitude, "_CALM_S", 0.3)
+
+    async def main():
+        engine, reading = pupil(8), [True]
+        measuring = asyncio.create_task(Aptitudes().measure(engine, lambda: reading[0]))
+        await asyncio.sleep(0.05)
+        reading[0] = False  # one file is done, the next one comes at once
+        await asyncio.sleep(0.1)
+        assert engine.asked == 0
         assert await measuring == 8
 
     run(main())

@@ -82,7 +82,7 @@ def test_a_file_is_read_to_its_end_when_another_model_takes_over_meanwhile(
 
             at_work, old.before_batch = [old], taken_over
             library.indexer._embedder = embedding
-            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=12)])
+            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=BATCH_PASSAGES + 4)])
             (document,) = await library.settled(added.document.id)
 
             assert (document.status, document.passages_embedded) == ("ready", document.passages)
@@ -97,7 +97,7 @@ def test_a_file_is_read_to_its_end_when_another_model_takes_over_meanwhile(
 def test_every_vector_belongs_to_its_passage(open_library, make_pdf):
     async def main() -> None:
         async with open_library() as library:
-            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=12)])
+            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=BATCH_PASSAGES + 4)])
             await library.settled(added.document.id)
             embedder = library.embedder
 
@@ -220,10 +220,10 @@ def test_vectors_of_texts_seen_lately_are_not_computed_again(open_library, make_
     asyncio.run(main())
 
 
-def test_batches_are_small_so_that_a_question_waits_for_one_at_most(open_library, make_pdf):
+def test_batches_are_small_so_that_a_kill_costs_one_at_most(open_library, make_pdf):
     async def main() -> None:
         async with open_library() as library:
-            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=30)])
+            (added,) = await library.service.add_paths(library.user, [make_pdf(pages=4 * BATCH_PASSAGES)])
             await library.settled(added.document.id)
 
             assert len(library.embedder.batches) > 3

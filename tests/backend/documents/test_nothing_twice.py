@@ -34,16 +34,18 @@ async def add(library, path):
 def test_of_an_edited_file_only_what_changed_is_embedded(open_library, tmp_path):
     async def main() -> None:
         async with open_library() as library:
-            before = await add(library, book(tmp_path / "book.txt", range(30)))
+            before = await add(library, book(tmp_path / "book.txt", range(2 * BATCH_PASSAGES)))
             first = embedded(library)
             library.embedder.batches.clear()
             without_cache(library)
 
-            after = await add(library, book(tmp_path / "book.txt", [*range(15), 99, *range(16, 30)]))
+            after = await add(
+                library, book(tmp_path / "book.txt", [*range(15), 9_999, *range(16, 2 * BATCH_PASSAGES)])
+            )
 
             assert len(first) == before.passages > 3 * BATCH_PASSAGES / 2
             assert 0 < len(embedded(library)) <= 3
-            assert all("99" in text for text in embedded(library))
+            assert all("9999" in text for text in embedded(library))
             assert after.passages_embedded == after.passages
             assert disagreements(library.database) == ()
 
@@ -66,7 +68,7 @@ def test_a_text_that_stands_in_a_file_many_times_is_embedded_once(open_library, 
 def test_what_was_embedded_before_the_program_ended_is_not_embedded_again(
     open_library, tmp_path, gate, ending
 ):
-    path = book(tmp_path / "book.txt", range(40))
+    path = book(tmp_path / "book.txt", range(3 * BATCH_PASSAGES))
 
     async def main() -> None:
         async with open_library() as library:
@@ -113,7 +115,9 @@ def test_a_document_deleted_while_it_is_read_leaves_no_vector(open_library, tmp_
                     await gate.wait()
 
             library.embedder.before_batch = stop_at_the_second
-            (added,) = await library.service.add_paths(library.user, [book(tmp_path / "book.txt", range(40))])
+            (added,) = await library.service.add_paths(
+                library.user, [book(tmp_path / "book.txt", range(3 * BATCH_PASSAGES))]
+            )
             await gate.until_reached()
             await library.service.delete(library.user, added.document.id)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from app.backend import services
-from app.backend.documents.indexing import BATCH_PASSAGES
+from app.backend.documents.renewing import BATCH_PASSAGES
 from app.backend.feed import Feed
 from app.backend.services import Backend
 from app.cache.embeddings import EmbeddingCache
