@@ -1,6 +1,9 @@
 """Our side of ingest.py: a whole Carrel takes a folder in. `python ingest_ours.py FOLDER PROFILE`.
 
 Says {"passages": …, "seconds": …} on stdout. The models are loaded before the clock starts.
+
+Carrel is imported late: a parsing child imports the main module of its program, which is light in
+Carrel and would be all of it here.
 """
 
 import asyncio
@@ -8,14 +11,18 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.backend.services import Backend
-from app.main.composition import Composition
-from app.paths import Profile
-from app.settings import Settings
+if TYPE_CHECKING:
+    from app.backend.services import Backend
 
 
-async def main(folder: Path, profile: Profile) -> None:
+async def main(folder: Path, place: Path) -> None:
+    from app.main.composition import Composition
+    from app.paths import Profile
+    from app.settings import Settings
+
+    profile = Profile(place)
     profile.create()
     composition = Composition(profile, Settings(profile.settings), None)
     backend = composition.build()
@@ -27,7 +34,7 @@ async def main(folder: Path, profile: Profile) -> None:
         composition.close()
 
 
-async def _take_in(backend: Backend, folder: Path) -> dict[str, float]:
+async def _take_in(backend: "Backend", folder: Path) -> dict[str, float]:
     user = await backend.accounts.local_user()
     await backend.models.embed(["Is it loaded?"], "carrel")
     async with backend.feed.subscribe() as changes:
@@ -46,4 +53,4 @@ async def _take_in(backend: Backend, folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Profile(Path(sys.argv[2]))))
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
