@@ -66,7 +66,7 @@ class GrowingContext:
         return self._made.remembers
 
     def reserve(self, slots: int, positions: int) -> bool:
-        """Have room for so many slots and for so many tokens in each, or for as many as are planned.
+        """Have room for so many slots and for so many tokens in each, as far as that is planned.
 
         Nothing may be under way to be copied. Returns whether another context took the place of the one
         before: what a slot holds is to be looked at then, it may be nothing.
@@ -77,8 +77,9 @@ class GrowingContext:
         """
         if self._gone:
             raise ModelError("The model has no memory to work with.")
-        slots = _grown(self._made.slots, slots, self.slots)
-        positions = _grown(self._positions, positions, self.length)
+        # All of the slots at once: each is small, and whoever begins a conversation would wait each time.
+        slots = self.slots if slots > self._made.slots else self._made.slots
+        positions = _doubled(self._positions, positions, self.length)
         if (slots, positions) == (self._made.slots, self._positions):
             return False
         before = (self._made.slots, self._positions)
@@ -148,7 +149,7 @@ class GrowingContext:
         return not self._gone and slot < self._made.slots
 
 
-def _grown(made: int, needed: int, planned: int) -> int:
+def _doubled(made: int, needed: int, planned: int) -> int:
     """Doubled until it is enough, so that moving costs little in all."""
     while made < needed and made < planned:
         made *= 2

@@ -59,17 +59,17 @@ def read(context, slot, tokens, start=0):
     return code, context.scores(len(tokens) - 1).copy() if code == llama.OK else None
 
 
-def test_it_begins_with_one_short_slot_and_doubles(context, make):
+def test_it_begins_with_one_short_slot_then_makes_the_others_and_doubles(context, make):
     assert context.length == 512
     assert context.slots == 4
 
     assert not context.reserve(1, 64)
     assert context.reserve(2, 60)
     assert context.reserve(1, 65)
-    assert context.reserve(3, 10)
+    assert not context.reserve(3, 10)
     assert context.reserve(4, 500)
     assert not context.reserve(9, 900)  # as much as is planned
-    assert make.asked == [(1, 64), (2, 64), (2, 128), (4, 128), (4, 512)]
+    assert make.asked == [(1, 64), (4, 64), (4, 128), (4, 512)]
 
 
 def test_what_was_read_moves_with_it(context):
@@ -103,7 +103,7 @@ def test_where_there_is_no_memory_it_stays_as_it_was(context, make):
         context.reserve(2, 100)
 
     assert not context.reserve(2, 100)  # it is tried once
-    assert make.asked[-2:] == [(2, 128), (1, 64)]
+    assert make.asked[-2:] == [(4, 128), (1, 64)]
     assert context.held(0) == 3
     assert read(context, 0, [7], start=3)[0] == llama.OK
 
