@@ -157,7 +157,8 @@ def _install(backend: str, *, flags: str, rebuild: bool) -> None:
         alone = Path(folder) / "pip.txt"
         alone.write_text(locked("pip", lock), "utf-8")
         _pip("Preparing pip", ["install", "--require-hashes", "-r", str(alone)], environment, packages=1)
-        if options or flags or rebuild:
+        compiles = bool(options or flags or rebuild)
+        if compiles:
             # pip's cache does not know for what a wheel was built: each has one of its own.
             alone.write_text(locked("llama-cpp-python", lock), "utf-8")
             arguments = ["install", "--no-deps", "--force-reinstall", "--cache-dir", _cache(options, flags)]
@@ -172,8 +173,8 @@ def _install(backend: str, *, flags: str, rebuild: bool) -> None:
                 _say("It could not be compiled for this processor's tiles; it goes on without them.")
                 del environment["CXXFLAGS"]
     packages = len(re.findall(r"(?m)^[A-Za-z0-9][^;\n]*(?:\\| *)$", lock))
-    compiled = "" if options or flags or rebuild else " llama.cpp is compiled here, which takes minutes."
-    _say(f"Installing about {packages} locked packages.{compiled}")
+    minutes = "" if compiles else " llama.cpp is compiled here, which takes minutes."
+    _say(f"Installing about {packages} locked packages.{minutes}")
     _pip("Installing", ["install", "--require-hashes", "-r", str(LOCK)], environment, packages=packages)
     itself = ["install", "--no-index", "--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     _pip("Installing Carrel", itself, environment, packages=1)

@@ -250,5 +250,4 @@ def _try_out(native: NativeModel, context: GrowingContext, path: Path) -> None:
 
 
 def _is_embedder(header: gguf.Header) -> bool:
-    causal = header.metadata.get(f"{header.architecture}.attention.causal", True)
-    return header.number("pooling_type") > 0 or not causal
+    return header.number("pooling_type") > 0 or not header.causal

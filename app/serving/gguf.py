@@ -57,6 +57,11 @@ class Header:
     def name(self) -> str | None:
         return str(found) if (found := self.metadata.get("general.name")) else None
 
+    @property
+    def causal(self) -> bool:
+        """Whether each token is read without those after it, as by models that write."""
+        return bool(self.metadata.get(f"{self.architecture}.attention.causal", True))
+
     def number(self, key: str) -> int:
         """A whole number the file gives for its architecture; 0 where it gives none."""
         found = self.metadata.get(f"{self.architecture}.{key}")

@@ -146,7 +146,7 @@ class GrowingContext:
         self._made.free()
 
     def _has(self, slot: int) -> bool:
-        return not self._gone and slot < self._made.slots
+        return slot < self.made
 
 
 def _doubled(made: int, needed: int, planned: int) -> int:

@@ -131,15 +131,15 @@ class Loop:
 
     def _make_room(self, admitted: Items[tuple[Sequence, Place]]) -> None:
         """Have memory for all that this turn may hold, before anything of it is copied or restored."""
-        running = [sequence for sequence in self._scheduler.sequences if sequence.slot is not None]
-        if not running:
+        lengths = {it.slot.number: len(it.tokens) for it in self._scheduler.sequences if it.slot is not None}
+        if not lengths:
             return
-        slots = 1 + max(sequence.slot.number for sequence in running if sequence.slot is not None)
-        longest = max(len(sequence.tokens) for sequence in running) + self.parts.drafts
-        saved = [found for sequence, _ in admitted if (found := self._saved(sequence)) is not None]
-        longest = max(longest, *(len(found.tokens) for found in saved), 0)
+        read = max(lengths.values()) + self.parts.drafts
+        saved = (
+            len(found.tokens) for sequence, _ in admitted if (found := self._saved(sequence)) is not None
+        )
         try:
-            if not self.parts.context.reserve(slots, longest):
+            if not self.parts.context.reserve(1 + max(lengths), max(read, max(saved, default=0))):
                 return
         except ModelError as error:
             _log.warning("there is no memory for more: %s", error.message)

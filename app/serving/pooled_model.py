@@ -174,8 +174,7 @@ class PooledModel:
 
     def _texts(self, header: gguf.Header, positions: int) -> int:
         """How many texts a batch may have. A model that writes reads one: its memory is of one text."""
-        causal = header.metadata.get(f"{header.architecture}.attention.causal", True)
-        return 1 if causal else math.gcd(self._together, positions)
+        return 1 if header.causal else math.gcd(self._together, positions)
 
     @property
     def _closed(self) -> str:
