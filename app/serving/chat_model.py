@@ -10,10 +10,11 @@ from app.errors import ModelError, ModelFileError, ModelTooLargeError
 from app.records import Problem
 from app.serving import allocator, footprint, gguf, hardware, llama, placement, scoring
 from app.serving.chat_template import ChatTemplate
+from app.serving.disaggregated_context import DisaggregatedContext
 from app.serving.drafting import MOST, Drafting
 from app.serving.footprint import Footprint
 from app.serving.generation import ChatMessage, Prompt
-from app.serving.growing_context import GrowingContext
+from app.serving.growing_context import GrowingContext, Make
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
 from app.serving.placement import Asked, Placement
@@ -31,7 +32,7 @@ class ChatModel:
     """
 
     native: NativeModel
-    context: GrowingContext
+    context: DisaggregatedContext
     template: ChatTemplate
     stop: StopFlag
     placement: Placement
@@ -175,7 +176,13 @@ class _Loading:
             native.free()
             raise
         _log.info("model placed", extra={"file": self._path.name, "placement": placed.sentence})
-        return ChatModel(native, context, template, stop, placed, self._threads, drafts, notice)
+        make = self._make(native, replace(placed, flash=True), stop, 0)
+        disaggregated = DisaggregatedContext(
+            context,
+            lambda: GrowingContext(make, length=placed.reading, slots=placed.slots),
+            placed.reading if native.can_be_cut else 0,
+        )
+        return ChatModel(native, disaggregated, template, stop, placed, self._threads, drafts, notice)
 
     def _context(
         self,
@@ -187,24 +194,9 @@ class _Loading:
     ) -> tuple[GrowingContext, Placement]:
         """Allocate the context; where llama.cpp refuses it, one that needs less of what nobody asked for."""
         while True:
-
-            def make(slots: int, positions: int, placed: Placement = placed) -> NativeContext:
-                return NativeContext(
-                    native,
-                    length=positions,
-                    batch=placed.batch,
-                    threads=self._threads,
-                    slots=slots,
-                    outputs=min(placed.batch, footprint.outputs(placed.slots, drafts)),
-                    stop=stop,
-                    compact=placed.kv == "q8_0",
-                    flash=placed.flash,
-                    positions=footprint.positions(positions, flash=placed.flash),
-                )
-
             try:
                 context = GrowingContext(
-                    make,
+                    self._make(native, placed, stop, drafts),
                     length=placed.context_length,
                     slots=placed.slots,
                     can_be_cut=native.can_be_cut,
@@ -222,6 +214,22 @@ class _Loading:
                 placed = less
             else:
                 return context, replace(placed, batch=min(placed.batch, placed.context_length))
+
+    def _make(self, native: NativeModel, placed: Placement, stop: StopFlag, drafts: int) -> Make:
+        """What makes a context of so many slots and positions."""
+        return lambda slots, positions: NativeContext(
+            native,
+            length=positions,
+            batch=placed.batch,
+            at_once=placement.at_once(placed.batch, flash=placed.flash),
+            threads=self._threads,
+            slots=slots,
+            outputs=min(placed.batch, footprint.outputs(placed.slots, drafts)),
+            stop=stop,
+            compact=placed.kv == "q8_0",
+            flash=placed.flash,
+            positions=footprint.positions(positions, flash=placed.flash),
+        )
 
 
 def _no_gpu(path: Path) -> Problem:

@@ -21,7 +21,7 @@ class Checkpoint:
 
     slot: int
     length: int
-    state: bytes
+    state: memoryview
 
 
 class Checkpoints:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.errors import ModelError
 from app.serving import llama
-from app.serving.native_context import NativeContext
+from app.serving.native_context import Memory, NativeContext, new_memory
 from app.serving.scheduler import Row
 
 _log = logging.getLogger(__name__)
@@ -61,6 +61,11 @@ class GrowingContext:
         return 0 if self._gone else self._made.slots
 
     @property
+    def positions(self) -> int:
+        """Tokens of each slot there is memory for by now."""
+        return self._positions
+
+    @property
     def remembers(self) -> bool:
         """As of `NativeContext`."""
         return self._made.remembers
@@ -101,8 +106,11 @@ class GrowingContext:
         return True
 
     def decode(self, rows: Sequence[Row]) -> int:
-        """As of `NativeContext`; NO_SLOT, too, where `reserve` was not asked before, or found no room."""
-        if any(not self._has(row.slot) for row in rows):
+        """As of `NativeContext`; NO_SLOT, too, where `reserve` was not asked before, or found no room.
+
+        llama.cpp ends the process where a step is longer than its context.
+        """
+        if any(not self._has(row.slot) or row.start + len(row.tokens) > self._positions for row in rows):
             return llama.NO_SLOT
         return self._made.decode(rows)
 
@@ -127,9 +135,11 @@ class GrowingContext:
         """As of `NativeContext`."""
         return self._made.copying(slot)
 
-    def save(self, slot: int, *, running: bool = False) -> bytes | None:
+    def save(self, slot: int, *, running: bool = False, memory: Memory = new_memory) -> memoryview | None:
         """As of `NativeContext`."""
-        return self._made.save(slot, running=running, streams=self._streams) if self._has(slot) else None
+        if not self._has(slot):
+            return None
+        return self._made.save(slot, running=running, streams=self._streams, memory=memory)
 
     def restore(self, slot: int, state: bytes | memoryview, *, running: bool = False) -> bool:
         """As of `NativeContext`."""

@@ -124,7 +124,8 @@ class Loop:
             if sequence.slot is place.slot:  # not put back for want of memory
                 self._settle(sequence, place)
         drafts = self._drafts()
-        plan = self._scheduler.schedule(self._pace.chunk(writing=self._scheduler.decoding), drafts)
+        chunk = self._pace.chunk(writing=self._scheduler.decoding, watched=self._scheduler.watched)
+        plan = self._scheduler.schedule(chunk, drafts)
         if plan:
             self._step(plan)
         self._scorings.go_on()

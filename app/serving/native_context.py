@@ -1,23 +1,26 @@
 """The working memory of one model on one thread."""
 
 import ctypes
-import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import ModelError
-from app.serving import llama
+from app.serving import kv_state, llama
 from app.serving.llama import native
 from app.serving.native_model import NativeModel
 from app.serving.scheduler import Row
 from app.serving.stop_flag import StopFlag
 
-# How a state begins (llama_context::state_seq_get_data, llama_kv_cache::state_write): a mark, the slot,
-# how many slots there are. Then, of each, how many positions it holds, and these: of all but one 0.
-_HEAD, _COUNT = struct.Struct("=III"), struct.Struct("=I")
+Memory = Callable[[int], NDArray[np.uint8]]
+"""Gives memory for so many bytes."""
+
+
+def new_memory(size: int) -> NDArray[np.uint8]:
+    """Which nobody else uses."""
+    return np.empty(size, np.uint8)
 
 
 class NativeContext:
@@ -30,6 +33,7 @@ class NativeContext:
         length: int,
         batch: int,
         threads: int,
+        at_once: int = 0,
         slots: int = 1,
         outputs: int | None = None,
         shared: bool = False,
@@ -44,6 +48,7 @@ class NativeContext:
         Args:
             length: positions of one slot, in tokens; of all slots together if `shared`.
             batch: the most tokens one call computes.
+            at_once: and of those at once; 0: all.
             slots: sequences that can be in memory side by side.
             outputs: the most scores one call gives; None: one a slot.
             shared: the slots share one memory. Copying between them is free then, and computing
@@ -58,7 +63,7 @@ class NativeContext:
         """
         options = native.llama_context_default_params()
         options.n_ctx = max(length, positions) * (1 if shared else slots)
-        options.n_batch = options.n_ubatch = batch
+        options.n_batch, options.n_ubatch = batch, at_once or batch
         options.n_seq_max = slots
         options.n_outputs_max = batch if pooled else outputs or slots
         options.kv_unified = shared
@@ -183,31 +188,35 @@ class NativeContext:
         """Whether a copy from or to `slot` is under way."""
         return slot in self._copying
 
-    def save(self, slot: int, *, running: bool = False, streams: int = 0) -> bytes | None:
+    def save(
+        self, slot: int, *, running: bool = False, streams: int = 0, memory: Memory = new_memory
+    ) -> memoryview | None:
         """Everything the model remembers of `slot`, for `restore`; None while a copy is under way.
 
         Args:
             running: only the part that cannot be cut (a running state, a sliding window).
             streams: as the first of so many slots would be saved, at least as many as there are; 0: as
                 this one is. Only of models that can be cut: the states of others are of several parts.
+            memory: to write it to.
         """
         if self.copying(slot) or not self.held(slot):
             return None
         part = native.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY if running else native.LLAMA_STATE_SEQ_FLAGS_NONE
         size = int(native.llama_state_seq_get_size_ext(self.handle, slot, part))
-        buffer = (ctypes.c_uint8 * (size + _COUNT.size * streams))()
-        written = int(native.llama_state_seq_get_data_ext(self.handle, buffer, size, slot, part))
+        content = memory(size + kv_state.COUNT.size * streams)
+        content[size:] = 0  # counts of slots that there are not
+        written = int(native.llama_state_seq_get_data_ext(self.handle, _bytes(content), size, slot, part))
         if not written:
             return None
-        view, begin = memoryview(buffer).cast("B"), 0
+        view, begin = content.data, 0
         if streams:
-            mark, _, slots = _HEAD.unpack_from(view)
+            mark, _, slots = kv_state.HEAD.unpack_from(view)
             if slots != self.slots:  # another llama.cpp than this was written for
                 return None
-            begin = _COUNT.size * slot
-            written += _COUNT.size * (streams - self.slots)
-            _HEAD.pack_into(view, begin, mark, 0, streams)
-        return view[begin : begin + written].tobytes()
+            begin = kv_state.COUNT.size * slot
+            written += kv_state.COUNT.size * (streams - self.slots)
+            kv_state.HEAD.pack_into(view, begin, mark, 0, streams)
+        return view[begin : begin + written]
 
     def restore(
         self, slot: int, state: bytes | memoryview, *, running: bool = False, streams: int = 0
@@ -233,13 +242,12 @@ class NativeContext:
         content, size = np.frombuffer(state, np.uint8), len(state)
         if streams:
             content = content if content.flags.writeable else content.copy()
-            mark, _, slots = _HEAD.unpack_from(content.data)
+            mark, _, slots = kv_state.HEAD.unpack_from(content.data)
             if slots != streams:
                 return False
-            _HEAD.pack_into(content.data, 0, mark, slot, self.slots)
-            size -= _COUNT.size * (streams - self.slots)
-        buffer = content.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        if native.llama_state_seq_set_data_ext(handle, buffer, size, slot, part):
+            kv_state.HEAD.pack_into(content.data, 0, mark, slot, self.slots)
+            size -= kv_state.COUNT.size * (streams - self.slots)
+        if native.llama_state_seq_set_data_ext(handle, _bytes(content), size, slot, part):
             return True
         native.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
@@ -280,6 +288,10 @@ class NativeContext:
             for before in range(index - 1 - row.drafted, index - 1):
                 batch.logits[before] = row.output
         batch.n_tokens = total
+
+
+def _bytes(content: NDArray[np.uint8]) -> Any:
+    return content.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _pools(model: NativeModel) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.serving import llama
-from app.serving.growing_context import GrowingContext
+from app.serving.disaggregated_context import DisaggregatedContext
 from app.serving.llama import native
 from app.serving.native_model import NativeModel
 
@@ -91,9 +91,10 @@ class NativeSampler:
     def take_likeliest(self) -> None:
         self._add(native.llama_sampler_init_greedy())
 
-    def sample(self, context: GrowingContext, index: int) -> int:
+    def sample(self, context: DisaggregatedContext, index: int) -> int:
         """Choose a token from the scores of batch position `index`, and remember it."""
-        return int(native.llama_sampler_sample(llama.opened(self._handle), context.handle, index))
+        handle, there = context.output(index)
+        return int(native.llama_sampler_sample(llama.opened(self._handle), handle, there))
 
     def choose(self, scores: NDArray[np.float32]) -> int | None:
         """Choose a token from `scores`, shape (tokens,); None: all that are left are impossible."""

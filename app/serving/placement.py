@@ -7,15 +7,15 @@ figures, but for a context longer than the model was trained on.
     context (as long as all memory allows) → layers (as many as the GPU holds) → slots (of the rest)
 """
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import ModelTooLargeError
 from app.serving import footprint
 from app.serving.footprint import Footprint, KvType, Layer
 from app.serving.hardware import Device
+from app.serving.scheduler import READ_AT_ONCE
 
 LONGEST_DEFAULT_CONTEXT = 8_192
 """Tokens a context has unless asked otherwise: memory and reading time grow with it."""
@@ -30,7 +30,8 @@ BATCHES = (512, 128)
 """The most tokens of one step. Longer ones read prompts no faster; a shorter one takes less memory."""
 
 PLAIN_BATCH = 256
-"""The same without flash attention: longer ones read more slowly, and their scores take much memory."""
+"""Tokens that are computed at once without flash attention, of longer steps one part after the other:
+more of them are read more slowly, and their scores take much memory."""
 
 SLOTS = 4
 """Answers that are written side by side, where memory allows."""
@@ -42,6 +43,8 @@ CPU = "CPU"
 
 # Beyond the first, slots are a convenience: they take no more than this of anybody's memory.
 _MOST_FOR_SLOTS = 512 << 20
+# Nor do further contexts, in which long texts are read sooner. What moves from them is there twice.
+_MOST_FOR_READING = 512 << 20
 # A context longer than COMFORTABLE_CONTEXT, and slots, leave the rest of what is free to others.
 _SHARE_FOR_CONTEXT = 0.4
 # What stays free: for the embedder, the window and other programs; for the driver and the screen.
@@ -64,7 +67,9 @@ class Placement:
 
     `context_length`: of each slot, in tokens. `batch`: the most tokens of one step. `flash`: whether
     flash attention computes it. On the processor llama.cpp's is a little faster where it reads a long
-    prompt in one go, and much slower for a token or a few of them after a long text.
+    prompt in one go, and much slower for a token or a few of them after a long text. `reading`: tokens of
+    the longest text that is read with it, in a context of its own, where answers are written without
+    (`disaggregated_context.py`); 0: none is.
     """
 
     backend: str
@@ -75,6 +80,7 @@ class Placement:
     kv: KvType
     batch: int
     flash: bool
+    reading: int = 0
 
     @property
     def sentence(self) -> str:
@@ -125,13 +131,18 @@ def place(
     return best
 
 
+def at_once(batch: int, *, flash: bool) -> int:
+    """Tokens of a step that are computed at once."""
+    return batch if flash else min(batch, PLAIN_BATCH)
+
+
 def smaller(placed: Placement, asked: Asked) -> Placement | None:
     """The next one to try where llama.cpp finds no room after all; None: what was asked is at its least."""
     if placed.slots > 1 and not asked.slots:
-        return dataclasses.replace(placed, slots=placed.slots // 2)
+        return replace(placed, slots=placed.slots // 2)
     if placed.context_length > SHORTEST_CONTEXT and not asked.context_length:
         length = max(SHORTEST_CONTEXT, placed.context_length // 2)
-        return dataclasses.replace(placed, context_length=length, batch=min(placed.batch, length))
+        return replace(placed, context_length=length, batch=min(placed.batch, length))
     return None
 
 
@@ -154,7 +165,7 @@ def _ways(kv_types: Sequence[KvType], *, processor: bool) -> Iterator[_Way]:
     for batch in BATCHES:
         for kv in kv_types:
             if processor and kv == "f16":  # values in 8 bits need flash attention
-                yield _Way(min(batch, PLAIN_BATCH), kv, flash=False)
+                yield _Way(batch, kv, flash=False)
             yield _Way(batch, kv, flash=True)
 
 
@@ -193,6 +204,7 @@ class _Room:
             kv=self._way.kv,
             batch=min(self._way.batch, length),
             flash=self._way.flash,
+            reading=0 if self._way.flash else self._reading(length, slots),
         )
 
     def layers(self, length: int) -> int:
@@ -237,12 +249,26 @@ class _Room:
         margin = max(_SMALLEST_GPU_MARGIN, int(self.gpu.memory_free * _GPU_MARGIN))
         return weights + context + self._computing(length, slots) + margin
 
+    def _reading(self, length: int, slots: int) -> int:
+        """Tokens of the context in which long texts are read, beside that in which answers are written."""
+        flash = replace(self._way, flash=True)
+        apart = _Room(self.model, self.free, None, self.asked, flash)
+        here = self.main_need(length, 0, slots, generous=True)
+
+        def fits(tokens: int) -> bool:
+            context = apart._context(self.model.layers, tokens, 1)
+            more = READ_AT_ONCE * (context + apart._computing(tokens, 1)) + context
+            return more <= _MOST_FOR_READING and here + math.ceil(more / _SHARE_FOR_CONTEXT) <= self.free
+
+        return _most(self.shortest, length, fits) or 0
+
     def _context(self, layers: Iterable[Layer], length: int, slots: int) -> int:
         positions = footprint.positions(length, flash=self._way.flash)
         return sum(layer.context(self._way.kv, length=positions, slots=slots) for layer in layers)
 
     def _computing(self, length: int, slots: int) -> int:
-        return self.model.computing(batch=self._way.batch, length=length, slots=slots, flash=self._way.flash)
+        batch = at_once(self._way.batch, flash=self._way.flash)
+        return self.model.computing(batch=batch, length=length, slots=slots, flash=self._way.flash)
 
     def longest(self, low: int, high: int, *, generous: bool = False) -> int | None:
         """The longest context from `low` to `high` that fits, for each of the first slots."""

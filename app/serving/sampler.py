@@ -13,8 +13,8 @@ from app.serving import logprobs
 from app.serving.constraints import gbnf, json_schema
 from app.serving.constraints.grammar import Grammar
 from app.serving.constraints.grammar_walk import State, Walk
+from app.serving.disaggregated_context import DisaggregatedContext
 from app.serving.generation import Generation, Sampling
-from app.serving.growing_context import GrowingContext
 from app.serving.native_model import NativeModel
 from app.serving.native_sampler import NativeSampler
 
@@ -149,7 +149,7 @@ class Sampler:
         self.over = False
         self.logprob: TokenLogprob | None = None
 
-    def sample(self, context: GrowingContext, index: int) -> int:
+    def sample(self, context: DisaggregatedContext, index: int) -> int:
         """Choose a token from the scores of batch position `index`.
 
         Raises:
@@ -166,7 +166,7 @@ class Sampler:
     def free(self) -> None:
         self._chain.free()
 
-    def _free_choice(self, context: GrowingContext, index: int) -> int:
+    def _free_choice(self, context: DisaggregatedContext, index: int) -> int:
         if self._biases is None:
             return self._chain.sample(context, index)
         scores = context.scores(index)

@@ -11,7 +11,8 @@ another's turn, which is pushed out a few times at most, and of each chunk it re
 rest, the client that was served the fewest tokens is next, whoever asks more often; who is new begins
 where an equal share of all that was served would be, so that a stream of new clients keeps nobody
 waiting for ever. Of the prompts that are being read, the oldest gets half of each chunk and the
-shortest the other half: no prompt waits for ever, and no short one for long.
+shortest the other half: no prompt waits for ever, and no short one for long. Where there is room for that
+they are read in parts that are not small, few at a time.
 """
 
 import itertools
@@ -30,6 +31,13 @@ URGENT_IN_A_ROW = 4
 PUSHED_OUT = 2
 """How often an answer makes room for an urgent question, at most."""
 
+READ_AT_ONCE = 2
+"""Prompts that are read side by side in one step, short ones apart."""
+
+SMALLEST_PART = 64
+"""Tokens of a prompt that one step reads, at least, unless fewer are left of it or there is no room: with
+flash attention llama.cpp computes fewer one by one, which takes longer and is rounded differently."""
+
 _LEFT = 8  # of each chunk one part in so many is not for urgent prompts
 
 _NO_DRAFTS: Mapping[Sequence, Tokens[int]] = MappingProxyType({})
@@ -40,7 +48,8 @@ class Row:
     """One token run of a batch: `tokens` at positions `start`, `start`+1, ... of sequence `slot`.
 
     With `output` the scores after its last token can be sampled. The last `drafted` of its tokens
-    are guesses, which nobody has sampled: then so can the scores before and between them.
+    are guesses, which nobody has sampled: then so can the scores before and between them. `left` are the
+    tokens of the same text that come after it, in later steps.
     """
 
     slot: int
@@ -48,6 +57,7 @@ class Row:
     tokens: Tokens[int]
     output: bool
     drafted: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,11 @@ class Scheduler:
     def decoding(self) -> bool:
         """Whether somebody's answer is being written."""
         return any(sequence.missing == 1 for sequence in self._running)
+
+    @property
+    def watched(self) -> bool:
+        """Whether an urgent answer is being written."""
+        return any(sequence.urgent and sequence.missing == 1 for sequence in self._running)
 
     @property
     def alone(self) -> Sequence | None:
@@ -184,31 +199,27 @@ class Scheduler:
         """The next batch. Nothing changes until `commit`: a step that failed is planned again.
 
         Args:
-            prefill: the most tokens of prompts in it; None: as many as fit.
+            prefill: the most tokens of prompts in it, but for a rest that would be small; None: as many
+                as fit.
             drafts: guesses at what answers say next. As much of them is taken up as fits.
         """
         sizes = {sequence: 1 for sequence in self._running if sequence.missing == 1}
         room = self._batch - len(sizes)
         if prefill is not None:
             room = min(room, max(1, prefill))
-        reading = [sequence for sequence in self._running if sequence.missing > 1]
-        for sequence, share in self._shares(reading, room):
-            most = sequence.missing - self._pauses  # the prompt's last token, left for another step
-            size = min(share, most - sizes.get(sequence, 0), room)
-            if size > 0:
-                sizes[sequence] = sizes.get(sequence, 0) + size
-                room -= size
+        parts = self._parts(room, self._batch - len(sizes))
+        sizes |= parts
         rows = []
-        room = min(room, self._drafts)
+        room = min(max(0, room - sum(parts.values())), self._drafts)
         for sequence in sorted(sizes, key=_slot_number):
             begin, size = sequence.computed, sizes[sequence]
             tokens = tuple(sequence.tokens[begin : begin + size])
-            output = begin + size == len(sequence.tokens)
+            left = len(sequence.tokens) - begin - size
             guessed: Tokens[int] = ()
-            if drafts and size == 1 and output:
+            if drafts and size == 1 and not left:
                 guessed = tuple(drafts.get(sequence, ()))[: min(room, self.ahead(sequence))]
                 room -= len(guessed)
-            row = Row(_slot_number(sequence), begin, (*tokens, *guessed), output, len(guessed))
+            row = Row(_slot_number(sequence), begin, (*tokens, *guessed), not left, len(guessed), left)
             rows.append((row, sequence))
         return Plan(tuple(row for row, _ in rows), tuple(sequence for _, sequence in rows))
 
@@ -266,6 +277,47 @@ class Scheduler:
         slot = sequence.pause()
         if slot is not None:
             self._cache.give_back(slot)
+
+    def _parts(self, room: int, most: int) -> dict[Sequence, int]:
+        """How much of each prompt is read: `room` tokens in all, or up to `most` where that avoids a rest."""
+        reading = [sequence for sequence in self._running if sequence.missing > 1]
+        sizes: dict[Sequence, int] = {}
+        left = room
+        for sequence, share in self._shares(reading, room):
+            done = sizes.get(sequence, 0)
+            size = min(share, self._readable(sequence) - done, left)
+            sizes[sequence] = done + size
+            left -= size
+        if room >= 2 * SMALLEST_PART:
+            self._avoid_small_parts(sizes, most - room + left)
+        return {sequence: size for sequence, size in sizes.items() if size > 0}
+
+    def _avoid_small_parts(self, sizes: dict[Sequence, int], spare: int) -> None:
+        """Change how much of each prompt is read so that hardly any parts and rests are small.
+
+        Args:
+            sizes: those with a right to be read first.
+            spare: tokens that there is room for beyond these.
+        """
+        long, first = 0, next((sequence for sequence in sizes if not sequence.urgent), None)
+        for sequence, size in sizes.items():
+            left = self._readable(sequence) - size
+            long += size >= SMALLEST_PART
+            if size < SMALLEST_PART:
+                if left and not (sequence.urgent or sequence is first):
+                    sizes[sequence] = 0
+            elif long > READ_AT_ONCE:
+                sizes[sequence] = 0
+            elif 0 < left < SMALLEST_PART:
+                if size + left >= 2 * SMALLEST_PART:
+                    sizes[sequence] = size + left - SMALLEST_PART
+                elif left <= spare:
+                    sizes[sequence] = size + left
+                    spare -= left
+
+    def _readable(self, sequence: Sequence) -> int:
+        """Tokens of its prompt that the next step can read: the last one may be left for another."""
+        return sequence.missing - self._pauses
 
     def _shares(self, reading: list[Sequence], room: int) -> list[tuple[Sequence, int]]:
         """How much of `room` each prompt may have, in the order in which they take it."""

@@ -104,7 +104,7 @@ class StateStore:
         self.drop(saved)
         return None
 
-    def save(self, tokens: Sequence[int], state: bytes) -> None:
+    def save(self, tokens: Sequence[int], state: bytes | memoryview) -> None:
         """Keep `state`, which is of `tokens`. Returns at once; a failure costs only the time saved.
 
         So does a disk that is too slow: while PENDING others wait to be written, this one is let go.
@@ -151,7 +151,7 @@ class StateStore:
         with self._lock:
             self._writing.discard(task)
 
-    def _write(self, tokens: tuple[int, ...], state: bytes) -> None:
+    def _write(self, tokens: tuple[int, ...], state: bytes | memoryview) -> None:
         body = np.asarray(tokens, "<u4").tobytes() + state
         digest = _digest(self._key, len(tokens), _slices(memoryview(body)))
         header = {"key": self._key, "tokens": len(tokens), "sha256": digest}

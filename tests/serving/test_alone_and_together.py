@@ -1,9 +1,11 @@
 """The same questions alone and side by side: where greedy answers part, two tokens were nearly as likely.
 
-Without flash attention hardly any do. With it llama.cpp rounds differently on the processor by the
-shape of a batch: 64 tokens and more of one sequence go through a tiled kernel, fewer through another,
-and a single token after more than 256 through a third. The products of matrices are the same to the bit,
-but where weights stay as they are in the file: then one token goes through another kernel than several.
+With flash attention llama.cpp rounds differently on the processor by the shape of a batch: 64 tokens and
+more of one sequence go through a tiled kernel, fewer through another, and a single token after more than
+256 through a third. So prompts are read with it in parts of no less than 64 tokens, whoever else is there,
+and the rest is computed without it, where the shape does not matter. The products of matrices are the same
+to the bit, but where weights stay as they are in the file: then one token goes through another kernel than
+several.
 """
 
 import asyncio
@@ -132,15 +134,15 @@ def nearly_tied(parting):
 def test_where_an_answer_differs_side_by_side_two_tokens_were_nearly_as_likely(engine, tokens_of, margin):
     found = partings(engine, tokens_of, margin, 20)
     assert [one for one in found if not nearly_tied(one)] == []
-    # Where 95 (85) of 100 are alike, fewer than 16 (12) of 20 are in one run of 400 (700).
-    assert len(found) <= (8 if llama.has_tiles() else 4)
+    # Where 95 (93) of 100 are alike, fewer than 16 (14) of 20 are in one run of 400 (3,500).
+    assert len(found) <= (6 if llama.has_tiles() else 4)
 
 
 @pytest.mark.long
 def test_of_200_answers_each_that_differs_side_by_side_differs_at_a_near_tie(engine, tokens_of, margin):
     found = partings(engine, tokens_of, margin, 200)
     assert [one for one in found if not nearly_tied(one)] == []
-    assert len(found) <= (40 if llama.has_tiles() else 10)  # seen: 27
+    assert len(found) <= (25 if llama.has_tiles() else 10)  # seen: 13
 
 
 def test_a_drawn_answer_is_the_same_each_time_it_is_alone(engine, tokens_of):

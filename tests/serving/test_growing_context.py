@@ -140,7 +140,7 @@ def test_an_answer_goes_on_where_its_context_becomes_too_short(growing, engine):
     said, end = asyncio.run(answer(growing, tokens, 120))
 
     assert said == expected
-    assert growing._parts.context._positions >= len(tokens) + end.usage.completion_tokens - 1 > 64
+    assert growing._parts.context.writing.positions >= len(tokens) + end.usage.completion_tokens - 1 > 64
 
 
 def test_answers_side_by_side_and_copies_live_through_it(growing):
@@ -155,12 +155,12 @@ def test_answers_side_by_side_and_copies_live_through_it(growing):
     first, answers = asyncio.run(main())
 
     assert answers[0][0] == first
-    assert growing._parts.context._made.slots == 4
+    assert growing._parts.context.made == 4
     assert sum(end.usage.cached_tokens for _, end in answers) >= 4 * (len(shared) - 1)
 
 
 def test_where_there_is_no_memory_for_a_second_conversation_it_waits_for_the_first(growing, monkeypatch):
-    context = growing._parts.context
+    context = growing._parts.context.writing
     native = growing._parts.native
     make = context._make
 
@@ -181,14 +181,14 @@ def test_where_there_is_no_memory_for_a_second_conversation_it_waits_for_the_fir
 
 def test_an_answer_that_there_is_no_memory_for_ends_and_the_next_one_does_not(growing, monkeypatch):
     native = growing._parts.native
-    make = growing._parts.context._make
+    make = growing._parts.context.writing._make
 
     def short(slots, positions):
         if positions > 64:
             raise ModelError("not enough memory")
         return make(slots, positions)
 
-    monkeypatch.setattr(growing._parts.context, "_make", short)
+    monkeypatch.setattr(growing._parts.context.writing, "_make", short)
 
     long = native.tokenize(b"One, two, three, four, five, six, " * 40)
     with pytest.raises(DecodeError):
@@ -218,9 +218,9 @@ def test_models_that_cannot_be_cut_grow_in_length_only(tiny, monkeypatch, archit
         engine = Engine(tiny(architecture), context_length=256, slots=2, sha256="-", drafting="off")
         engine.load()
         try:
-            context = engine._parts.context
-            begun = (context._made.slots, context._positions)
-            return asyncio.run(answer(engine, range(5, 45), 200))[0], begun, context._positions
+            context = engine._parts.context.writing
+            begun = (context.made, context.positions)
+            return asyncio.run(answer(engine, range(5, 45), 200))[0], begun, context.positions
         finally:
             engine.close()
 

@@ -22,6 +22,14 @@ def test_a_fast_model_fills_the_batch():
     assert pace.chunk(writing=True) == pace.chunk(writing=False) == 512
 
 
+def test_what_a_person_reads_is_interrupted_for_less_time_than_what_programs_read():
+    pace = Pace(512)
+    for _ in range(20):
+        pace.took(500, 1.0)
+
+    assert pace.chunk(writing=True, watched=True) < pace.chunk(writing=True) < pace.chunk(writing=False)
+
+
 def test_short_steps_tell_nothing():
     pace = Pace(512)
     pace.took(3, 5.0)

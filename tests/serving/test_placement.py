@@ -37,7 +37,7 @@ def place(model=LARGE, *, free, card=None, kv_types=placement.KV_TYPES, **asked)
 
 
 def test_with_much_memory_a_model_gets_all_it_can_use():
-    assert place(free=64 * GB) == Placement("CPU", 0, 36, 8_192, 1, "f16", 256, flash=False)
+    assert place(free=64 * GB) == Placement("CPU", 0, 36, 8_192, 1, "f16", 512, flash=False, reading=512)
     assert place(free=64 * GB).sentence == "on the processor, 8,192 tokens"
 
     small = dataclasses.replace(LARGE, layers=LARGE.layers[:6], trained=2_048)
@@ -130,7 +130,7 @@ def test_the_context_is_kept_in_8_bits_only_where_16_leave_too_little_of_it():
 def test_a_small_batch_is_the_last_thing_to_be_tried():
     wide = dataclasses.replace(LARGE, width=50_000, feed_forward=200_000)  # 2 GB to compute 512 tokens
 
-    assert place(wide, free=16 * GB).batch == 256
+    assert place(wide, free=16 * GB).batch == 512
     assert place(wide, free=7 * GB).batch == 128
     card = gpu(24 * GB)
     assert place(wide, free=16 * GB, card=card).batch == 512
@@ -143,7 +143,14 @@ def test_on_the_processor_flash_attention_is_for_contexts_whose_scores_find_no_r
     assert place(HUGE_CACHE, free=5 * GB).flash  # in 8 bits
     assert place(free=16 * GB, card=gpu(12 * GB)).flash
     beside = place(free=16 * GB, card=gpu(100_000_000))
-    assert (beside.layers, beside.flash, beside.batch) == (0, False, 256)
+    assert (beside.layers, beside.flash, beside.batch) == (0, False, 512)
+
+
+def test_long_texts_are_read_apart_where_answers_are_written_without_flash_attention_and_there_is_room():
+    assert place(free=64 * GB).reading == 512
+    assert place(free=16 * GB, card=gpu(12 * GB)).reading == 0
+    assert place(HUGE_CACHE, free=5 * GB).reading == 0
+    assert place(free=10 * GB).reading == 0
 
 
 def test_slots_that_were_asked_for_are_made():

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app.serving.generation import Asker, End, Generation, Prompt
 from app.serving.kv_cache import KvCache
-from app.serving.scheduler import PUSHED_OUT, URGENT_IN_A_ROW, Scheduler
+from app.serving.scheduler import PUSHED_OUT, READ_AT_ONCE, SMALLEST_PART, URGENT_IN_A_ROW, Scheduler
 from app.serving.sequence import Sequence
 from tests.serving.recorder import Recorder
 
@@ -139,6 +139,53 @@ def test_a_short_prompt_does_not_wait_for_a_long_one():
 
     assert [len(row.tokens) for row in plan.rows] == [4, 4]
     assert short.sampled == 1
+
+
+@given(
+    prompts=st.lists(st.integers(SMALLEST_PART, 700), min_size=1, max_size=6),
+    slots=st.integers(1, 6),
+    prefill=st.integers(2 * SMALLEST_PART, 400),
+)
+def test_long_prompts_are_read_in_parts_that_are_not_small_and_few_at_a_time(prompts, slots, prefill):
+    scheduler = Watched(KvCache(1_000, slots=slots), batch=512)
+    for number, length in enumerate(prompts):
+        scheduler.add(sequence([number, *range(100, 99 + length)]))
+
+    while not scheduler.idle:
+        parts = [row for row in step(scheduler, prefill=prefill).rows if len(row.tokens) > 1]
+        assert len(parts) <= READ_AT_ONCE
+        assert all(len(row.tokens) >= SMALLEST_PART for row in parts)
+        assert all(row.output == (row.left == 0) for row in parts)
+
+
+def test_a_short_prompt_is_read_beside_long_ones_and_long_ones_only_few_at_a_time():
+    scheduler = Watched(KvCache(1_000, slots=5), batch=512)
+    for number, length in enumerate((190, 20, 180, 185)):
+        scheduler.add(sequence([number, *range(100, 99 + length)]))
+
+    sizes = [{row.slot: len(row.tokens) for row in step(scheduler, prefill=400).rows} for _ in range(2)]
+
+    assert sizes[0] == {0: 190, 1: 20, 2: 180}
+    assert sizes[1] == {0: 1, 1: 1, 2: 1, 3: 185}
+
+
+@pytest.mark.parametrize(
+    ("length", "prefill", "parts"),
+    [(250, 150, [150, 100]), (180, 150, [116, 64]), (160, 150, [96, 64]), (120, 100, [100, 20])],
+)
+def test_no_small_rest_is_left_of_a_prompt(length, prefill, parts):
+    scheduler = Watched(KvCache(1_000), batch=512)
+    scheduler.add(sequence(range(length), max_tokens=1))
+
+    assert [len(step(scheduler, prefill=prefill).rows[0].tokens) for _ in parts] == parts
+
+
+def test_where_it_can_be_no_larger_a_rest_is_read_at_once_instead():
+    scheduler = Watched(KvCache(1_000, slots=2), batch=512)
+    scheduler.add(sequence(range(200), max_tokens=1))
+    scheduler.add(sequence(range(500, 620), max_tokens=1))
+
+    assert [len(row.tokens) for row in step(scheduler, prefill=150).rows] == [75, 120]
 
 
 def test_the_client_that_was_served_least_is_next_however_often_another_asks():
@@ -406,8 +453,8 @@ BEGINNINGS = ([], [8] * 70, [8] * 70 + [9] * 70)  # some are worth copying
         max_size=8,
     ),
     slots=st.integers(1, 4),
-    batch=st.integers(4, 90),
-    prefill=st.one_of(st.none(), st.integers(1, 50)),
+    batch=st.integers(4, 400),
+    prefill=st.one_of(st.none(), st.integers(1, 300)),
     pauses=st.booleans(),
     drafts=st.integers(0, 9),
     right=st.lists(st.integers(0, 6), min_size=1, max_size=7),  # of each draft, what comes true
@@ -460,7 +507,7 @@ def test_every_request_ends_exactly_once_and_every_batch_is_lawful(
 class Life(RuleBasedStateMachine):
     """A scheduler to which anything happens at any moment."""
 
-    @initialize(slots=st.integers(1, 4), batch=st.integers(4, 90), drafts=st.integers(0, 9))
+    @initialize(slots=st.integers(1, 4), batch=st.integers(4, 400), drafts=st.integers(0, 9))
     def begin(self, slots, batch, drafts):
         self.cache = KvCache(1_000, slots=slots)
         self.scheduler = Watched(self.cache, batch=batch, drafts=drafts)
@@ -483,7 +530,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         count=st.integers(1, 5),
-        prefill=st.one_of(st.none(), st.integers(1, 50)),
+        prefill=st.one_of(st.none(), st.integers(1, 300)),
         right=st.integers(0, 3),
         wrong=st.integers(0, 3),
     )
