@@ -33,7 +33,7 @@ from app.backend.documents.parsing.messages import (
     encode,
 )
 from app.backend.finishing import to_its_end
-from app.confinement import processes, spawn
+from app.confinement import many, processes
 from app.errors import (
     AppError,
     DamagedFileError,
@@ -55,6 +55,7 @@ VIEW_SECONDS = 60.0
 _BATCH = 32
 _LARGEST_MESSAGE = 1 << 27
 _EXIT_SECONDS = 5.0
+_children = many(child.__name__)
 _NONSENSE = "The reader of this file gave an answer that makes no sense."
 
 _REFUSALS: dict[str, type[AppError]] = {
@@ -209,8 +210,8 @@ class Child:
     # --- on a thread of the pool
 
     def _start(self) -> None:
-        ours, theirs = spawn.Pipe()
-        process = spawn.Process(
+        ours, theirs = _children.Pipe()
+        process = _children.Process(
             target=self._target, args=(theirs, *self._arguments), daemon=True, name="carrel-parser"
         )
         try:
@@ -280,7 +281,9 @@ class Child:
         process = self._process
         if process is None:
             return
-        process.kill()
+        with processes:
+            if process.exitcode is None:  # one that has ended may be gone, and its number another's
+                process.kill()
         with self._at_pipe:
             if self._pipe is not None:
                 self._pipe.close()

@@ -250,15 +250,16 @@ def test_a_child_has_none_of_the_programs_open_files(tmp_path, hostile):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
-def test_a_child_does_not_outlive_the_program(tmp_path, make_pdf):
+def test_neither_a_child_nor_where_it_was_forked_outlives_the_program(tmp_path, make_pdf):
     script = tmp_path / "program.py"
     script.write_text(
-        "import asyncio, sys, pathlib\n"
+        "import asyncio, os, pathlib, psutil, sys\n"
         "from app.backend.documents.parsing.isolation import Viewing\n"
         "async def main():\n"
         "    viewing = Viewing(pathlib.Path(sys.argv[1]))\n"
         "    await viewing.boxes(1, 0, 1)\n"
-        "    print(viewing._child.pid, flush=True)\n"
+        "    child = viewing._child.pid\n"
+        "    print(*{child, psutil.Process(child).ppid()} - {os.getpid()}, flush=True)\n"
         "    await asyncio.Event().wait()\n"
         "if __name__ == '__main__':\n"
         "    asyncio.run(main())\n"
@@ -272,19 +273,20 @@ def test_a_child_does_not_outlive_the_program(tmp_path, make_pdf):
         },
         stdout=subprocess.PIPE,
     )
-    pid = int(program.stdout.readline())
-    watched = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    pids = [int(pid) for pid in program.stdout.readline().split()]
+    watched = [os.pidfd_open(pid) for pid in pids] if hasattr(os, "pidfd_open") else []
+    assert len(watched) in {0, 2}
     program.send_signal(signal.SIGKILL)
     program.wait()
     program.stdout.close()
 
-    if watched is not None:
+    for descriptor in watched:
         import select
 
         poll = select.poll()
-        poll.register(watched, select.POLLIN)
-        assert poll.poll(10_000), "the child is still there"
-        os.close(watched)
+        poll.register(descriptor, select.POLLIN)
+        assert poll.poll(10_000), "it is still there"
+        os.close(descriptor)
 
 
 def test_the_child_imports_neither_the_gateway_nor_the_models_nor_the_window():
