@@ -5,7 +5,7 @@ package it is the same program started again (multiprocessing's `freeze_support`
 and a child imports only what its target needs.
 
 Where there will be many of a kind, Linux forks them from one that was spawned and has done their
-imports: 10 milliseconds of the processor in place of 140. Elsewhere a fork is not safe, or not known.
+imports: a small file was read in 46 milliseconds in place of 136. Elsewhere a fork is not safe, or not known.
 """
 
 import contextlib

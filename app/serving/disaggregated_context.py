@@ -190,21 +190,25 @@ class DisaggregatedContext:
             self._bring_home(resting)
             if not self._longest:
                 return
+        context = self._context_for(row)
+        if context is None:
+            self._stop()
+        else:
+            self._reading[row.slot] = context
+
+    def _context_for(self, row: Row) -> GrowingContext | None:
+        """One that holds what was read of the text of `row`, with room for all of it; None: there is none."""
         context = None
         try:
             context = self._unused.pop() if self._unused else self._make_reading()
             context.reserve(1, row.start + _ahead(row))
+            if not row.start or self._move(self.writing, row.slot, context, _SEAT):
+                return context
         except ModelError as error:
             _log.warning("long texts are not read apart any more: %s", error.message)
-            if context is not None:
-                context.free()
-            self._stop()
-            return
-        if row.start and not self._move(self.writing, row.slot, context, _SEAT):
+        if context is not None:
             context.free()
-            self._stop()
-            return
-        self._reading[row.slot] = context
+        return None
 
     def _bring_home(self, slot: int) -> None:
         """Let `slot` go on where answers are written."""

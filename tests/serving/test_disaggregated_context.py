@@ -12,6 +12,7 @@ from app.serving.growing_context import GrowingContext
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
 from app.serving.scheduler import READ_AT_ONCE, Row
+from tests.serving.answering import answer
 
 pytestmark = pytest.mark.model
 
@@ -283,12 +284,6 @@ def test_the_memory_of_a_long_text_is_given_back_and_that_of_a_short_one_used_ag
     ask(context, Row(2, len(TEXT), (7,), True))
     ask(context, Row(3, 0, TEXT, True))
     assert reading.asked == [64, 128, 64]
-
-
-async def answer(engine, tokens, count=12, **options):
-    generation = Generation(Prompt("", tuple(tokens)), count, sampling=Sampling(temperature=0), **options)
-    said = [item async for item in engine.generate(generation)]
-    return "".join(piece.text for piece in said[:-1]), said[-1]
 
 
 @pytest.fixture

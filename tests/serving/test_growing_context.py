@@ -7,11 +7,11 @@ import pytest
 from app.errors import ContextOverflowError, DecodeError, ModelError
 from app.serving import growing_context, llama
 from app.serving.engine import Engine
-from app.serving.generation import Generation, Prompt, Sampling
 from app.serving.growing_context import GrowingContext
 from app.serving.native_context import NativeContext
 from app.serving.native_model import NativeModel
 from app.serving.scheduler import Row
+from tests.serving.answering import answer
 
 pytestmark = pytest.mark.model
 
@@ -120,12 +120,6 @@ def test_where_there_is_not_even_memory_for_what_it_was_it_holds_nothing(context
     context.clear()
     with pytest.raises(ModelError, match="no memory"):
         context.reserve(1, 1)
-
-
-async def answer(engine, tokens, count=12):
-    generation = Generation(Prompt("", tuple(tokens)), count, sampling=Sampling(temperature=0))
-    said = [item async for item in engine.generate(generation)]
-    return "".join(piece.text for piece in said[:-1]), said[-1]
 
 
 @pytest.fixture
